@@ -1,0 +1,3 @@
+export { FakeClock } from './fake-clock.ts'
+export { temporaryDirectory } from './temporary.ts'
+export { until } from './until.ts'

@@ -1,0 +1,158 @@
+import type { Kube, KubeObject, ResourceType } from '#kube'
+import type { Clock, Logger } from '#lib'
+
+/**
+ * The life of a controller, which every controller follows:
+ *
+ * 1. declared   `controller(Type, {…})`: pure data; RBAC falls out of owns/watches/reads/writes
+ * 2. started    one shared reflector per kind lists and watches; the queue stays closed until all have synced
+ * 3. enqueued   an event of the primary, an owned or a mapped object puts the primary's key into the queue
+ * 4. reconciled one run per key at a time: the steps turn an immutable Axn into the next, effects are data on it
+ * 5. settled    effects are carried out in order (deletes, applies, creates, patches, status, events); own echoes dropped
+ * 6. requeued   after an error with backoff, or after the `requeueAfter` that a step asked for
+ * 7. stopped    the signal aborts: running steps finish, the lease is released
+ */
+export interface Controller<T extends KubeObject = KubeObject> {
+  readonly name: string
+  readonly type: ResourceType<T>
+  readonly options: ControllerOptions<T>
+  readonly steps: readonly Step<T>[]
+  /** Adds a step; steps run in order until one halts. */
+  step(name: string, run: StepFunction<T>): Controller<T>
+  /** Adds a finalizer and runs `run` while the object is being deleted; the finalizer goes when it returns without requeue. */
+  finalize(finalizer: string, run: StepFunction<T>): Controller<T>
+}
+
+export type StepFunction<T extends KubeObject> = (axn: Axn<T>) => Axn<T> | Promise<Axn<T>>
+export interface Step<T extends KubeObject> {
+  readonly name: string
+  readonly run: StepFunction<T>
+  readonly finalizer?: string
+}
+
+export interface ControllerOptions<T extends KubeObject = KubeObject> {
+  /** Unique; also the field manager. @default lower-case kind */
+  name?: string
+  /** Kinds whose objects carry an ownerReference (controller: true) to the primary; a change enqueues the owner. */
+  owns?: readonly ResourceType<any>[]
+  /** Other kinds whose changes enqueue primaries. `map` gets the object (and its previous version, when there was one). */
+  watches?: readonly Watch[]
+  /** Kinds that steps read with axn.read(); they get a reflector and RBAC. owns and watches are readable anyway. */
+  reads?: readonly ResourceType<any>[]
+  /** Further kinds that steps write. */
+  writes?: readonly ResourceType<any>[]
+  /** Parallel reconciles over all keys. @default 4 */
+  concurrency?: number
+  /** Enqueue the primary only when this is true for a change. Deletions always count. */
+  filter?: (object: T, previous: T | undefined) => boolean
+}
+
+export interface Watch<W extends KubeObject = any> {
+  type: ResourceType<W>
+  map: (object: W, lister: Lister) => Iterable<{ name: string; namespace?: string }>
+}
+
+/** Reads from the shared caches: no API call, no await. Objects are frozen views: never write to them. */
+export interface Lister {
+  get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): T | undefined
+  list<T extends KubeObject>(
+    type: ResourceType<T>,
+    options?: {
+      namespace?: string
+      labels?: Record<string, string>
+      selector?: { matchLabels?: Record<string, string>; matchExpressions?: any[] }
+    },
+  ): T[]
+  /** Objects of a kind whose controller ownerReference has this uid; by index. */
+  owned<T extends KubeObject>(type: ResourceType<T>, uid: string): T[]
+}
+
+export interface ObjectRef {
+  type: ResourceType<any>
+  name: string
+  namespace?: string
+}
+
+/** What a step wants done. Carried out after the last step, in this order of kinds, in the order given within one. */
+export type Effect =
+  | {
+      do: 'delete'
+      ref: ObjectRef
+      uid?: string
+      gracePeriodSeconds?: number
+      propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
+    }
+  | { do: 'apply'; type: ResourceType<any>; object: KubeObject; force: boolean }
+  | { do: 'create'; type: ResourceType<any>; object: KubeObject }
+  | { do: 'patch'; ref: ObjectRef; patch: object; patchType: 'merge' | 'json' | 'strategic'; subresource?: string }
+  | { do: 'run'; what: string; run: (kube: Kube) => Promise<void> }
+
+/** The immutable token that steps pass on. Each method returns a new Axn. */
+export interface Axn<T extends KubeObject = KubeObject> {
+  /** The primary, from the cache. Frozen. */
+  readonly object: T
+  readonly name: string
+  readonly namespace: string | undefined
+  /** metadata.deletionTimestamp is set. */
+  readonly deleting: boolean
+  readonly clock: Clock
+  readonly log: Logger
+  readonly lister: Lister
+  /** For the rare live read; writes belong into effects. */
+  readonly kube: Kube
+  readonly effects: readonly Effect[]
+  readonly halted: boolean
+
+  /** Server-side applies a child: ownerReference and namespace are added. Children that a later pass no longer names are pruned (only kinds in `owns`, only those once applied by this controller). */
+  child(type: ResourceType<any>, object: { metadata: { name: string } } & Record<string, any>): Axn<T>
+  /** Server-side applies any object as it is. */
+  apply(type: ResourceType<any>, object: KubeObject, options?: { force?: boolean }): Axn<T>
+  /** POSTs an object (generateName works); ownerReference is added when `owned` is true (default). AlreadyExists is not an error. */
+  create(type: ResourceType<any>, object: Record<string, any>, options?: { owned?: boolean }): Axn<T>
+  patch(
+    ref: ObjectRef,
+    patch: object,
+    options?: { type?: 'merge' | 'json' | 'strategic'; subresource?: string },
+  ): Axn<T>
+  /** NotFound is not an error. */
+  delete(
+    ref: ObjectRef,
+    options?: { uid?: string; gracePeriodSeconds?: number; propagationPolicy?: 'Foreground' | 'Background' | 'Orphan' },
+  ): Axn<T>
+  /** Any other effect on the cluster, named for the log. */
+  run(what: string, run: (kube: Kube) => Promise<void>): Axn<T>
+  /** Replaces the given top-level fields of status (undefined removes one). Written only when status really changes. */
+  status(fields: Record<string, any>): Axn<T>
+  /** Sets status.conditions[type]; lastTransitionTime moves only when status changes, observedGeneration is filled. */
+  condition(type: string, status: boolean | 'Unknown', reason: string, message?: string): Axn<T>
+  /** Records a Kubernetes Event about the primary (or `about`). Equal ones are counted, not repeated. */
+  event(reason: string, message: string, options?: { type?: 'Normal' | 'Warning'; about?: KubeObject }): Axn<T>
+  /** Reconcile again after `ms`, whatever happens; the shortest wins. */
+  requeueAfter(ms: number): Axn<T>
+  /** No later step runs; effects so far are carried out. */
+  halt(): Axn<T>
+}
+
+export interface OperatorOptions {
+  kube: Kube
+  controllers: readonly Controller<any>[]
+  signal: AbortSignal
+  clock?: Clock
+  log?: Logger
+  /** Lead through a Lease of this name; undefined = always lead. */
+  lease?: { name: string; namespace: string; identity: string }
+}
+
+export interface Operator {
+  /** Resolves when all caches have synced and the controllers run. */
+  readonly ready: Promise<void>
+  /** Resolves when stopped and drained. */
+  readonly stopped: Promise<void>
+  readonly lister: Lister
+  health(): {
+    ready: boolean
+    live: boolean
+    reflectors: Record<string, { synced: boolean; lastSeen: number; error?: string }>
+    queues: Record<string, number>
+  }
+}
