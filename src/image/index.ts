@@ -1,1 +1,8 @@
-export {}
+export { type ExtractLimits, extractLayer, unpackImage } from './extract.ts'
+export { assembleImage, type ImageSpec, readConfig, readManifest } from './image.ts'
+export { type BuiltLayer, buildLayer, type LayerOptions } from './layer.ts'
+export { digestOf, type Layout, openLayout, pruneLayout } from './layout.ts'
+export { packTar, type TarEntry } from './tar.ts'
+export { listTree, parentEntries, type TreeEntry, treeKey } from './tree.ts'
+export { type Descriptor, type ImageConfig, type Layer, type Manifest, mediaTypes } from './types.ts'
+export { type RawEntry, readTar } from './untar.ts'
