@@ -1,3 +1,18 @@
+export { type ClusterConfig, inClusterConfig, loadKubeConfig } from './config.ts'
+export { ApiError, apiError, isAlreadyExists, isConflict, isGone, isNotFound } from './errors.ts'
 export * as objects from './generated/types.ts'
+export { createKube, type KubeOptions } from './kube.ts'
+export {
+  compareResourceVersions,
+  conditionTrue,
+  controllerOf,
+  getCondition,
+  keyOf,
+  ownerReference,
+  parseKey,
+} from './meta.ts'
+export { pathOf } from './paths.ts'
 export * from './resources.ts'
+export { labelSelector, matches, matchesLabels } from './selector.ts'
+export { httpTransport } from './transport.ts'
 export * from './types.ts'
