@@ -1,0 +1,8 @@
+export { slowStart } from './batch.ts'
+export { type Claim, claim, settleClaim } from './claim.ts'
+export { type ConditionInput, setCondition, withoutCondition } from './conditions.ts'
+export { Expectations } from './expectations.ts'
+export { scaled, unlessZero } from './numbers.ts'
+export { controllerReference } from './owners.ts'
+export { generatedName, podFromTemplate } from './pod-template.ts'
+export { availableIn, isActive, isAvailable, isReady, isTerminal, restarts } from './pods.ts'
