@@ -45,6 +45,8 @@ export interface ControllerOptions<T extends KubeObject = KubeObject> {
   concurrency?: number
   /** Enqueue the primary only when this is true for a change. Deletions always count. */
   filter?: (object: T, previous: T | undefined) => boolean
+  /** ms after which a pass is given up: its effects are dropped and the key is tried again. @default 600000 */
+  timeout?: number
 }
 
 export interface Watch<W extends KubeObject = any> {
@@ -52,7 +54,7 @@ export interface Watch<W extends KubeObject = any> {
   map: (object: W, lister: Lister) => Iterable<{ name: string; namespace?: string }>
 }
 
-/** Reads from the shared caches: no API call, no await. Objects are frozen views: never write to them. */
+/** Reads from the shared caches: no API call, no await. Objects are shared views: never write to them (testAxn and `freeze` make that throw). */
 export interface Lister {
   get<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): T | undefined
   list<T extends KubeObject>(
@@ -82,14 +84,23 @@ export type Effect =
       gracePeriodSeconds?: number
       propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
     }
-  | { do: 'apply'; type: ResourceType<any>; object: KubeObject; force: boolean }
+  /** `child`: made by axn.child(), so it is pruned when a later pass no longer names it. */
+  | { do: 'apply'; type: ResourceType<any>; object: KubeObject; force: boolean; child?: true }
   | { do: 'create'; type: ResourceType<any>; object: KubeObject }
   | { do: 'patch'; ref: ObjectRef; patch: object; patchType: 'merge' | 'json' | 'strategic'; subresource?: string }
   | { do: 'run'; what: string; run: (kube: Kube) => Promise<void> }
 
+/** An Event that a step asked for. */
+export interface StepEvent {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  readonly about: KubeObject
+}
+
 /** The immutable token that steps pass on. Each method returns a new Axn. */
 export interface Axn<T extends KubeObject = KubeObject> {
-  /** The primary, from the cache. Frozen. */
+  /** The primary, from the cache. Never write to it. */
   readonly object: T
   readonly name: string
   readonly namespace: string | undefined
@@ -102,8 +113,15 @@ export interface Axn<T extends KubeObject = KubeObject> {
   readonly kube: Kube
   readonly effects: readonly Effect[]
   readonly halted: boolean
+  /** The whole status after this pass; undefined when no step touched it. */
+  readonly nextStatus: Record<string, any> | undefined
+  readonly events: readonly StepEvent[]
+  /** ms until the next pass; undefined when no step asked for one. */
+  readonly requeue: number | undefined
+  /** The finalizers after this pass, when it changes them (controllers with `finalize`). */
+  readonly finalizers: readonly string[] | undefined
 
-  /** Server-side applies a child: ownerReference and namespace are added. Children that a later pass no longer names are pruned (only kinds in `owns`, only those once applied by this controller). */
+  /** Server-side applies a child: ownerReference and namespace are added. Children that a later pass no longer names are pruned (only kinds in `owns`, only those once applied by this controller; never by a pass that halted). Does nothing while the primary is being deleted: its children go with it. */
   child(type: ResourceType<any>, object: { metadata: { name: string } } & Record<string, any>): Axn<T>
   /** Server-side applies any object as it is. */
   apply(type: ResourceType<any>, object: KubeObject, options?: { force?: boolean }): Axn<T>
@@ -141,6 +159,12 @@ export interface OperatorOptions {
   log?: Logger
   /** Lead through a Lease of this name; undefined = always lead. */
   lease?: { name: string; namespace: string; identity: string }
+  /** Only this namespace's objects are seen (cluster-scoped kinds as always). @default all namespaces */
+  namespace?: string
+  /** Shrinks objects before they enter the caches (after managedFields and last-applied are dropped); may change its argument. */
+  transform?: (type: ResourceType<any>, object: KubeObject) => KubeObject
+  /** Deep-freezes cached objects, so that a step that writes to one throws; costs time per event. testAxn always does. @default false */
+  freeze?: boolean
 }
 
 export interface Operator {
