@@ -1,0 +1,3 @@
+export type { Issued } from './issue.ts'
+export { writeKubeconfig } from './kubeconfig.ts'
+export { ensurePki, type Pki } from './pki.ts'
