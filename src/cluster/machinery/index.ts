@@ -1,3 +1,7 @@
+export { jsonPatch } from './patch/json-patch.ts'
+export { mergePatch } from './patch/merge-patch.ts'
+export { strategicMergePatch } from './patch/strategic.ts'
+export { prepareCreate, prepareUpdate } from './prepare.ts'
 export { builtinResources } from './resources.ts'
 export { definition, schemaOf } from './schemas.ts'
 export type { Cause, Prepared, PrinterColumn, ResourceInfo, Schema, ValidationRule } from './types.ts'
