@@ -1,4 +1,5 @@
 export { childAnnotation } from './axn.ts'
 export { controller, reconcileOnce } from './controller.ts'
+export { startOperator } from './operator.ts'
 export { testAxn } from './testing.ts'
 export * from './types.ts'

@@ -1,11 +1,4 @@
-import {
-  compareResourceVersions,
-  controllerOf,
-  type KubeObject,
-  matches,
-  matchesLabels,
-  type ResourceType,
-} from '#kube'
+import { controllerOf, type KubeObject, matches, matchesLabels, type ResourceType } from '#kube'
 import type { Lister } from './types.ts'
 
 type ListFilter = NonNullable<Parameters<Lister['list']>[1]>
@@ -28,16 +21,7 @@ export class Store<T extends KubeObject = KubeObject> {
     return this.#namespaces.get(namespace)?.get(name)
   }
 
-  /** Takes an object in unless the one that is there is as new or newer; tells whether it did. */
-  put(object: T): boolean {
-    const { name = '', namespace = '', resourceVersion } = object.metadata
-    const previous = this.get(name, namespace)
-    if (previous && compareResourceVersions(previous.metadata.resourceVersion, resourceVersion) >= 0) return false
-    this.set(object)
-    return true
-  }
-
-  /** Takes an object in, whatever is there. */
+  /** Takes an object in, in place of the one of its name. */
   set(object: T): void {
     const { name = '', namespace = '' } = object.metadata
     let objects = this.#namespaces.get(namespace)
