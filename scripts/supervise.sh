@@ -1,0 +1,48 @@
+#!/bin/sh
+# supervise.sh NODE ROOT HOME: keeps the two processes of a home alive, control (API, controllers, platform) and node (agent,
+# router). Each is restarted with growing pauses when it dies; SIGTERM ends node first, then control. A shell, because a third
+# Node would cost more memory than all it would do.
+set -u
+node=$1 root=$2 home=$3
+run=$home/run
+
+# Those of a supervisor that was killed hold the ports and the store: they are ended, pods go on.
+for name in node control; do
+  old=$(cat "$run/$name.pid" 2>/dev/null) || continue
+  if tr '\0' ' ' <"/proc/$old/cmdline" 2>/dev/null | grep -qF -- "--home $home"; then
+    kill -TERM "$old" 2>/dev/null
+    n=0
+    while kill -0 "$old" 2>/dev/null && [ $n -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
+    kill -KILL "$old" 2>/dev/null
+  fi
+done
+echo $$ >"$run/supervisor.pid"
+
+keep() {
+  name=$1 pause=0 child=
+  trap 'ending=1; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM
+  ending=
+  while [ -z "$ending" ]; do
+    began=$(date +%s)
+    "$node" --disable-warning=ExperimentalWarning $3 "$root/src/cli/$name.ts" --home "$home" >>"$home/log/$name.log" 2>&1 &
+    child=$!
+    echo "$child" >"$run/$name.pid"
+    wait "$child"; code=$?
+    # A trapped signal interrupts wait: the child still ends.
+    while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+    [ -n "$ending" ] && break
+    echo "$(date -u +%FT%TZ) $name ended with $code" >&2
+    # 78: the configuration or the store cannot be used; trying again would change nothing.
+    [ "$code" -eq 78 ] && break
+    if [ $(($(date +%s) - began)) -gt 10 ]; then pause=0; else pause=$((pause < 10 ? pause + 1 : 10)); fi
+    [ $pause -gt 1 ] && sleep $((pause - 1))
+  done
+  rm -f "$run/$name.pid"
+}
+
+keep control . "--max-semi-space-size=2" & control=$!
+keep node . "--max-semi-space-size=2" & agent=$!
+trap 'kill -TERM "$agent" 2>/dev/null; wait "$agent"; kill -TERM "$control" 2>/dev/null' TERM INT HUP
+wait "$agent"; wait "$control"
+while kill -0 "$control" 2>/dev/null; do wait "$control"; done
+rm -f "$run/supervisor.pid"

@@ -1,0 +1,78 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { CuddleError, writeFileAtomic } from '#lib'
+
+/** What `cuddle up` was told, kept for the next time. */
+export interface HomeConfig {
+  version: 1
+  ports: { api: number; router: number; git: number }
+  /** Virtual nodes. */
+  nodes: number
+}
+
+export const defaultConfig: HomeConfig = { version: 1, ports: { api: 7443, router: 7080, git: 7070 }, nodes: 1 }
+
+/** Where everything lives: $CUDDLE_HOME, or ~/.cuddle. */
+export function homeDirectory(env: Record<string, string | undefined>): string {
+  return resolve(env.CUDDLE_HOME || join(env.HOME || homedir(), '.cuddle'))
+}
+
+/** The paths below a home. */
+export function paths(home: string) {
+  return {
+    config: join(home, 'config.json'),
+    kubeconfig: join(home, 'kubeconfig'),
+    gitConfig: join(home, 'gitconfig'),
+    run: join(home, 'run'),
+    log: join(home, 'log'),
+    git: join(home, 'git'),
+    images: join(home, 'images'),
+    uploads: join(home, 'uploads'),
+    supervisorPid: join(home, 'run', 'supervisor.pid'),
+    stopping: join(home, 'run', 'stopping'),
+  }
+}
+
+/** Reads the config; undefined before the first `up`. @throws CuddleError when it cannot be understood */
+export function readConfig(home: string): HomeConfig | undefined {
+  const path = paths(home).config
+  if (!existsSync(path)) return undefined
+  let config: HomeConfig
+  try {
+    config = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new CuddleError('bad-home', `${path} is not valid JSON`, {
+      hint: `repair it, or remove it to start with default ports`,
+      cause: error,
+    })
+  }
+  if (config.version !== 1) {
+    throw new CuddleError('bad-home', `${path} was written by a newer Cuddle (version ${config.version})`, {
+      hint: 'update this checkout of Cuddle',
+    })
+  }
+  return config
+}
+
+/** Keeps the config. */
+export function writeConfig(home: string, config: HomeConfig): void {
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  writeFileAtomic(paths(home).config, `${JSON.stringify(config, null, 2)}\n`)
+}
+
+/** The pid in a file when that process is alive and of this home (pids are reused), else undefined. */
+export function livePid(file: string, home: string): number | undefined {
+  let pid: number
+  try {
+    pid = Number(readFileSync(file, 'utf8').trim())
+    process.kill(pid, 0)
+  } catch {
+    return undefined
+  }
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(home) ? pid : undefined
+  } catch {
+    return pid
+  }
+}

@@ -1,0 +1,97 @@
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CuddleError, errorMessage, suggest } from '#lib'
+import { type Command, helpOf, type Invocation, parseWords } from './command.ts'
+import { isUnreachable, notRunning } from './connect.ts'
+import { homeDirectory } from './home.ts'
+import { Output } from './output.ts'
+import { verbs } from './verbs.ts'
+
+/** Exit codes that scripts can use, in the spirit of sysexits(3). */
+const exitCodes: Record<string, number> = { usage: 64, 'not-running': 69, interrupted: 130 }
+
+async function main(words: readonly string[]): Promise<number> {
+  const { env } = process
+  const colour = !env.NO_COLOR && (Boolean(env.FORCE_COLOR) || (Boolean(process.stdout.isTTY) && env.TERM !== 'dumb'))
+  const before = words.indexOf('--')
+  const json = (before < 0 ? words : words.slice(0, before)).includes('--json')
+  const out = new Output({ json, stdout: process.stdout, stderr: process.stderr, colour })
+  const home = homeDirectory(env)
+  const stop = new AbortController()
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort()
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  try {
+    const [verb, ...others] = words
+    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h')
+      return await help(out, verb === 'help' ? others[0] : undefined)
+    const command = await load(verb === '--version' || verb === '-v' ? 'version' : verb)
+    const parsed = parseWords(verb, command, others)
+    if (parsed.values.help) {
+      out.print(helpOf(verb, command))
+      return 0
+    }
+    const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+    const invocation: Invocation = { ...parsed, out, home, cwd: process.cwd(), env, root, signal: stop.signal }
+    return await command.run(invocation)
+  } catch (error) {
+    out.done()
+    return fail(out, isUnreachable(error) ? notRunning(home, error) : error, env)
+  }
+}
+
+async function load(verb: string): Promise<Command> {
+  const entry = verbs[verb]
+  if (entry) return (await entry.load()).default
+  const near = suggest(verb, Object.keys(verbs))
+  throw new CuddleError('usage', `there is no command "${verb}"`, {
+    hint: near ? `did you mean cuddle ${near}?` : 'cuddle help lists all commands',
+  })
+}
+
+async function help(out: Output, verb: string | undefined): Promise<number> {
+  if (verb !== undefined) {
+    out.print(helpOf(verb, await load(verb)))
+    return 0
+  }
+  out.print('cuddle: git push, and it is live. BEAM and Kubernetes, better together.\n')
+  out.print('usage: cuddle COMMAND [options]\n')
+  let group = ''
+  for (const [name, entry] of Object.entries(verbs)) {
+    if (entry.hidden) continue
+    if (entry.group !== group) {
+      if (group !== '') out.print()
+      group = entry.group
+      out.print(out.style('bold', group))
+    }
+    out.print(`  ${name.padEnd(16)} ${entry.summary}`)
+  }
+  out.print('\nFirst steps: cuddle up; cuddle create my-app; git push cuddle main')
+  out.print('cuddle COMMAND --help shows options and examples; most commands take --json.')
+  return 0
+}
+
+function fail(out: Output, error: unknown, env: Record<string, string | undefined>): number {
+  if (!(error instanceof CuddleError)) {
+    const code = (error as { code?: unknown }).code
+    if (out.json) out.data({ error: { code: 'error', message: errorMessage(error) } })
+    out.note(`${out.style('red', 'error:')} ${errorMessage(error)}`)
+    if (env.CUDDLE_DEBUG || typeof code !== 'number')
+      out.note(
+        out.style('dim', (error instanceof Error && env.CUDDLE_DEBUG && error.stack) || 'CUDDLE_DEBUG=1 shows more'),
+      )
+    return 1
+  }
+  if (out.json)
+    out.data({ error: { code: error.code, message: error.message, details: error.details, hint: error.hint } })
+  out.note(`${out.style('red', 'error:')} ${error.message}`)
+  for (const detail of error.details) out.note(`  ${detail}`)
+  if (error.hint) out.note(`${out.style('dim', 'next:')}  ${error.hint}`)
+  return exitCodes[error.code] ?? 1
+}
+
+process.exitCode = await main(process.argv.slice(2))

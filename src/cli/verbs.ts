@@ -1,0 +1,42 @@
+import type { Command } from './command.ts'
+
+interface Entry {
+  group: string
+  summary: string
+  hidden?: boolean
+  load: () => Promise<{ default: Command }>
+}
+
+const verb = (group: string, summary: string, load: Entry['load'], hidden = false): Entry => ({
+  group,
+  summary,
+  load,
+  hidden,
+})
+
+/** All commands, in the order of the help; each is loaded only when it is called. */
+export const verbs: Record<string, Entry> = {
+  up: verb('This machine', 'start the cluster and the platform', () => import('./verbs/up.ts')),
+  down: verb('This machine', 'stop everything; up brings it back', () => import('./verbs/down.ts')),
+  status: verb('This machine', 'what runs here, and where it answers', () => import('./verbs/status.ts')),
+  create: verb('Apps', 'make an app and connect this repository', () => import('./verbs/create.ts')),
+  apps: verb('Apps', 'list the apps', () => import('./verbs/apps.ts')),
+  deploy: verb('Apps', 'deploy this folder, without git', () => import('./verbs/deploy.ts')),
+  open: verb('Apps', 'open the app in the browser', () => import('./verbs/open.ts')),
+  destroy: verb('Apps', 'delete an app and everything of it', () => import('./verbs/destroy.ts')),
+  ps: verb('Processes', 'list the pods of an app', () => import('./verbs/ps.ts')),
+  'ps:scale': verb('Processes', 'set how many pods run: web=3', () => import('./verbs/ps-scale.ts')),
+  'ps:restart': verb('Processes', 'restart, one pod after the other', () => import('./verbs/ps-restart.ts')),
+  logs: verb('Processes', 'show or follow the log', () => import('./verbs/logs.ts')),
+  run: verb('Processes', 'run a command once, in a fresh pod', () => import('./verbs/run.ts')),
+  releases: verb('Releases', 'list the releases', () => import('./verbs/releases.ts')),
+  'releases:info': verb('Releases', 'what is in a release, or why it failed', () => import('./verbs/releases-info.ts')),
+  rollback: verb('Releases', 'go back to an older release', () => import('./verbs/rollback.ts')),
+  config: verb('Config', 'list the config vars', () => import('./verbs/config.ts')),
+  'config:get': verb('Config', 'print one config var', () => import('./verbs/config-get.ts')),
+  'config:set': verb('Config', 'set config vars and release', () => import('./verbs/config-set.ts')),
+  'config:unset': verb('Config', 'remove config vars and release', () => import('./verbs/config-unset.ts')),
+  plan: verb('Kubernetes', 'what a deploy would change, object by object', () => import('./verbs/plan.ts')),
+  export: verb('Kubernetes', 'the app as plain manifests', () => import('./verbs/export.ts')),
+  version: verb('Other', 'print the versions', () => import('./verbs/version.ts')),
+}

@@ -1,0 +1,44 @@
+import { createInterface } from 'node:readline/promises'
+import { CuddleError } from '#lib'
+import { destroyApp, getApp } from '#platform'
+import { appName } from '../app-name.ts'
+import { appOption, type Command } from '../command.ts'
+import { connect } from '../connect.ts'
+
+export default {
+  summary: 'Deletes an app: its pods, releases, config, repository and volumes.',
+  usage: '[NAME]',
+  positionals: [0, 1],
+  options: {
+    ...appOption,
+    confirm: { type: 'string', value: 'NAME', describe: 'the name again, so that nothing is asked' },
+  },
+  examples: ['cuddle destroy shop', 'cuddle destroy shop --confirm shop'],
+  async run(invocation) {
+    const { out } = invocation
+    const context = connect(invocation)
+    const name = invocation.positionals[0] ?? (await appName(invocation))
+    await getApp(context, name)
+    let confirmed = invocation.values.confirm
+    if (confirmed === undefined && out.interactive && process.stdin.isTTY) {
+      const readline = createInterface({ input: process.stdin, output: process.stderr })
+      confirmed = (
+        await readline.question(`This deletes ${name} and all its data. Type its name to go on: `, {
+          signal: invocation.signal,
+        })
+      ).trim()
+      readline.close()
+    }
+    if (confirmed !== name) {
+      throw new CuddleError('not-confirmed', `nothing was deleted: the name was not confirmed`, {
+        hint: `cuddle destroy ${name} --confirm ${name}`,
+      })
+    }
+    out.busy(`destroying ${name}`)
+    await destroyApp(context, name, invocation.signal)
+    out.done()
+    if (out.json) out.data({ destroyed: name })
+    else out.print(`destroyed ${name}`)
+    return 0
+  },
+} satisfies Command

@@ -1,0 +1,56 @@
+import { CuddleError } from '#lib'
+import { listProcesses, processesOf, readScale, scaleApp } from '#platform'
+import { appName } from '../app-name.ts'
+import { appOption, type Command } from '../command.ts'
+import { connect } from '../connect.ts'
+
+export default {
+  summary: 'Sets how many pods of each process run; without arguments, shows it.',
+  usage: '[PROCESS=COUNT…]',
+  positionals: [0, 50],
+  options: { ...appOption, 'no-wait': { type: 'boolean', describe: 'do not wait until the pods are ready' } },
+  examples: ['cuddle ps:scale web=3', 'cuddle ps:scale web=2 worker=1', 'cuddle ps:scale'],
+  async run(invocation) {
+    const { out } = invocation
+    const context = connect(invocation)
+    const name = await appName(invocation)
+    if (invocation.positionals.length > 0) {
+      const scale = Object.fromEntries(invocation.positionals.map(parse))
+      const app = await scaleApp(context, name, scale)
+      if (!invocation.values['no-wait']) {
+        for (const [process, count] of Object.entries(scale)) {
+          for (;;) {
+            const rows = (await listProcesses(context, name)).filter(
+              (row) => row.process === process && row.state !== 'Terminating',
+            )
+            const ready = rows.filter((row) => row.ready).length
+            if (rows.length === count && ready === count) break
+            out.busy(`${process}: ${ready} of ${count} ready`)
+            await context.clock.sleep(150, invocation.signal)
+            if (invocation.signal.aborted)
+              throw new CuddleError('interrupted', 'stopped waiting; the scaling goes on', {
+                hint: `cuddle ps -a ${name}`,
+              })
+          }
+        }
+        out.done()
+      }
+      void app
+    }
+    const processes = await processesOf(context, name)
+    const scale = await readScale(context, name)
+    if (out.json) out.data(scale)
+    else
+      out.table(
+        ['process', 'count'],
+        processes.map((process) => [process, String(scale[process] ?? 1)]),
+      )
+    return 0
+  },
+} satisfies Command
+
+function parse(word: string): [string, number] {
+  const match = /^([a-z0-9][a-z0-9-]*)=(\d{1,4})$/.exec(word)
+  if (!match) throw new CuddleError('usage', `"${word}" is not PROCESS=COUNT`, { hint: 'cuddle ps:scale web=3' })
+  return [match[1], Number(match[2])]
+}

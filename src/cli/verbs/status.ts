@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Node } from '#kube'
+import { listApps } from '#platform'
+import type { Command } from '../command.ts'
+import { connect, isUnreachable } from '../connect.ts'
+import { livePid, paths, readConfig } from '../home.ts'
+
+export default {
+  summary: 'Shows what runs on this machine and where it answers.',
+  describe: 'Ends with 0 when everything is up, with 3 when it is not.',
+  examples: ['cuddle status', 'cuddle status --json'],
+  async run(invocation) {
+    const { out, home } = invocation
+    const config = readConfig(home)
+    const processes = ['supervisor', 'control', 'node'].map((name) => {
+      const pid = livePid(join(paths(home).run, `${name}.pid`), home)
+      return { name, pid, memoryMiB: pid === undefined ? undefined : residentMiB(pid) }
+    })
+    const up = processes.every((process) => process.pid !== undefined)
+    let nodes: { name: string; ready: boolean }[] = []
+    let apps = 0
+    if (up) {
+      try {
+        const context = connect(invocation)
+        const { items } = await context.kube.listAll(Node)
+        nodes = items.map((node) => ({
+          name: node.metadata.name!,
+          ready:
+            node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ??
+            false,
+        }))
+        apps = (await listApps(context)).length
+      } catch (error) {
+        if (!isUnreachable(error)) throw error
+      }
+    }
+    if (out.json) out.data({ up, home, ports: config?.ports, processes, nodes, apps })
+    else {
+      out.print(
+        `cluster  ${up ? out.style('green', 'up') : out.style('yellow', processes.some((process) => process.pid) ? 'starting or failing' : 'down')} (${home})`,
+      )
+      for (const { name, pid, memoryMiB } of processes)
+        out.print(`${name.padEnd(11)}${pid === undefined ? 'not running' : `pid ${pid}, ${memoryMiB} MiB`}`)
+      if (up && config) {
+        out.print(`nodes      ${nodes.map((node) => `${node.name}${node.ready ? '' : ' (not ready)'}`).join(', ')}`)
+        out.print(`apps       ${apps}, at http://APP.localhost:${config.ports.router}`)
+        out.print(`api        https://127.0.0.1:${config.ports.api}, KUBECONFIG=${paths(home).kubeconfig}`)
+        out.print(`git        http://127.0.0.1:${config.ports.git}`)
+      }
+    }
+    return up ? 0 : 3
+  },
+} satisfies Command
+
+function residentMiB(pid: number): number | undefined {
+  try {
+    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+    return Math.round((pages * 4096) / 2 ** 20)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,340 @@
+import {
+  apiVersionOf,
+  ConfigMap,
+  CronJob,
+  Deployment,
+  HorizontalPodAutoscaler,
+  Ingress,
+  isNotFound,
+  Job,
+  type Kube,
+  type KubeObject,
+  Namespace,
+  NetworkPolicy,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  ReplicaSet,
+  type ResourceType,
+  Secret,
+  Service,
+  ServiceAccount,
+  StatefulSet,
+} from '#kube'
+import { rfc3339, shortHash } from '#lib'
+import { releaseJob } from '#manifests'
+import { type Axn, type Controller, controller } from '#operator'
+import { appUrl, readSettings } from './context.ts'
+import { gather, report } from './diagnose.ts'
+import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
+import { compileInput, releaseConfig } from './releases.ts'
+import { assess, serving, type View } from './rollout.ts'
+import { effectiveObjects } from './scale.ts'
+
+const finalizer = 'cuddle.dev/app'
+const manager = 'cuddle'
+const kept = 30
+
+/** What a release may be made of, and what is pruned when a later one no longer has it. */
+const kinds: readonly ResourceType<any>[] = [
+  Namespace,
+  ServiceAccount,
+  ConfigMap,
+  Secret,
+  NetworkPolicy,
+  PersistentVolumeClaim,
+  Service,
+  Deployment,
+  StatefulSet,
+  PodDisruptionBudget,
+  HorizontalPodAutoscaler,
+  CronJob,
+  Ingress,
+  Job,
+]
+const pruned = kinds.filter((type) => ![Namespace, PersistentVolumeClaim, Secret, Job].includes(type))
+
+/**
+ * Drives every release of an app, one at a time and in order of their numbers, and keeps the current one applied:
+ * Pending → Releasing (the release command) → RollingOut → Succeeded, or → RollingBack → Failed.
+ * Each step is repeated until its effect is seen, so that a platform killed at any moment goes on where it was.
+ */
+export function appController(options: { onDestroyed?: (app: string) => Promise<void> } = {}): Controller<AppObject> {
+  const ofApp = (object: KubeObject) => {
+    const name = object.metadata.labels?.[labels.app]
+    return name ? [{ name }] : []
+  }
+  return controller(App, {
+    name: 'cuddle-app',
+    watches: [Release, Deployment, ReplicaSet, Pod, Job, Namespace].map((type) => ({ type, map: ofApp })),
+    writes: kinds,
+  })
+    .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
+    .step('drive', drive)
+    .step('status', status)
+}
+
+function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
+  return axn.lister
+    .list(Release, { namespace: axn.name })
+    .filter((release) => release.spec.app === axn.name && !release.metadata.deletionTimestamp)
+    .sort((a, b) => a.spec.number - b.spec.number)
+}
+
+const isDone = (release: ReleaseObject) => release.status?.phase === 'Succeeded' || release.status?.phase === 'Failed'
+
+function drive(axn: Axn<AppObject>): Axn<AppObject> {
+  const releases = releasesOf(axn)
+  const active = releases.find((release) => !isDone(release))
+  const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
+  if (!active) return keep(axn, current)
+  switch (active.status?.phase ?? 'Pending') {
+    case 'Pending':
+      return begin(axn, active)
+    case 'Releasing':
+      return awaitCommand(axn, active)
+    case 'RollingOut':
+      return awaitRollout(axn, active, current)
+    default:
+      return rollBack(axn, active, current)
+  }
+}
+
+function setStatus(axn: Axn<AppObject>, release: ReleaseObject, fields: object): Axn<AppObject> {
+  const ref = { type: Release, name: release.metadata.name!, namespace: axn.name }
+  return axn.patch(ref, { status: fields }, { subresource: 'status' })
+}
+
+function begin(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
+  const startedAt = rfc3339(axn.clock.now())
+  if (!release.spec.image) return succeed(axn, release, { startedAt })
+  const objects = effectiveObjects(release.spec, axn.object.spec)
+  if (release.spec.releaseCommand && release.spec.spec?.release) {
+    const prerequisites = objects.filter((object) =>
+      ['Namespace', 'ServiceAccount', 'ConfigMap', 'Secret', 'NetworkPolicy', 'PersistentVolumeClaim'].includes(
+        object.kind,
+      ),
+    )
+    return setStatus(
+      axn.run(`release command of v${release.spec.number}`, async (kube) => {
+        await applyAll(kube, prerequisites)
+        const config = await releaseConfig({ kube, clock: axn.clock, user: manager }, release)
+        const job = releaseJob(compileInput(release.spec, config, {}, await readSettings(kube)))
+        await kube.apply(Job, job, { fieldManager: manager })
+      }),
+      release,
+      { phase: 'Releasing', startedAt, message: 'running the release command' },
+    )
+  }
+  return rollOut(axn, release, objects, { startedAt })
+}
+
+function rollOut(
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  objects: KubeObject[],
+  fields: object = {},
+): Axn<AppObject> {
+  return setStatus(
+    axn.run(`apply v${release.spec.number}`, (kube) => applyAll(kube, objects)),
+    release,
+    { ...fields, phase: 'RollingOut', message: 'rolling out' },
+  )
+}
+
+function awaitCommand(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
+  const job = axn.lister.list(Job, {
+    namespace: axn.name,
+    labels: { 'cuddle.dev/release-command': `v${release.spec.number}` },
+  })[0]
+  const condition = (type: string) =>
+    job?.status?.conditions?.find((item) => item.type === type && item.status === 'True')
+  if (condition('Complete')) return rollOut(axn, release, effectiveObjects(release.spec, axn.object.spec))
+  const failed = condition('Failed')
+  if (!failed) return axn.requeueAfter(5_000)
+  const pod = axn.lister
+    .list(Pod, { namespace: axn.name, labels: { 'batch.kubernetes.io/job-name': job!.metadata.name! } })
+    .sort((a, b) => (a.metadata.creationTimestamp! < b.metadata.creationTimestamp! ? 1 : -1))[0]
+  return axn.run(`report v${release.spec.number}`, async (kube) => {
+    const evidence = pod ? await gather(kube, pod) : { logs: [], events: [] }
+    const ended = pod?.status?.containerStatuses?.[0]?.state?.terminated
+    const failure: Failure = {
+      reason: 'release-command',
+      message: `the release command ${ended ? `exited with code ${ended.exitCode}` : `failed: ${failed.message ?? failed.reason}`}`,
+      process: 'release',
+      pod: pod?.metadata.name,
+      exitCode: ended?.exitCode,
+      logs: evidence.logs,
+      events: evidence.events,
+      cause: `"${release.spec.spec?.release}" has to end with exit code 0 before the release goes live`,
+      next: 'fix it and push again',
+    }
+    await finish(kube, axn, release, failure)
+  })
+}
+
+function viewOf(axn: Axn<AppObject>): View {
+  const options = { namespace: axn.name, labels: { [labels.app]: axn.name } }
+  return {
+    deployments: axn.lister.list(Deployment, options),
+    replicaSets: axn.lister.list(ReplicaSet, options),
+    pods: axn.lister.list(Pod, options),
+  }
+}
+
+function awaitRollout(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {
+  const objects = effectiveObjects(release.spec, axn.object.spec)
+  const view = viewOf(axn)
+  if (serving(objects, view)) return succeed(axn, release)
+  const rollout = assess(objects, view)
+  if (rollout.state === 'failed') {
+    return axn.run(`report v${release.spec.number}`, async (kube) => {
+      const evidence = rollout.pod ? await gather(kube, rollout.pod) : { logs: [], events: [] }
+      const failure = report(rollout, evidence, axn.name)
+      await patchRelease(kube, release, { phase: 'RollingBack', message: failure.message, failure })
+      await rollBackTo(kube, axn, current)
+      await finish(kube, axn, release, failure)
+    })
+  }
+  const message = rollout.state === 'progressing' ? rollout.message : 'rolling out'
+  return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(5_000)
+}
+
+function rollBack(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {
+  return axn.run(`roll back v${release.spec.number}`, async (kube) => {
+    await rollBackTo(kube, axn, current)
+    await finish(kube, axn, release, release.status?.failure)
+  })
+}
+
+async function rollBackTo(kube: Kube, axn: Axn<AppObject>, current: ReleaseObject | undefined): Promise<void> {
+  const objects = current?.spec.image ? effectiveObjects(current.spec, axn.object.spec) : []
+  await applyAll(kube, objects)
+  await prune(kube, axn.name, objects)
+}
+
+function patchRelease(kube: Kube, release: ReleaseObject, status: object): Promise<unknown> {
+  const ref = { name: release.metadata.name!, namespace: release.metadata.namespace }
+  return kube.patch(Release, ref, { status }, { subresource: 'status' })
+}
+
+async function finish(
+  kube: Kube,
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  failure: Failure | undefined,
+): Promise<void> {
+  await patchRelease(kube, release, {
+    phase: 'Failed',
+    message: failure?.message ?? 'failed',
+    failure,
+    finishedAt: rfc3339(axn.clock.now()),
+  })
+}
+
+function succeed(axn: Axn<AppObject>, release: ReleaseObject, fields: object = {}): Axn<AppObject> {
+  const { number } = release.spec
+  const objects = effectiveObjects(release.spec, axn.object.spec)
+  const old = releasesOf(axn).filter((item) => item.spec.number !== number && item.spec.number <= number - kept)
+  // The app's status goes first: a release that says Succeeded is always the current one.
+  return axn
+    .status({ currentRelease: number, applied: release.spec.image ? fingerprint(axn.object, number) : undefined })
+    .run(`settle v${number}`, async (kube) => {
+      await kube.patch(App, { name: axn.name }, { status: { currentRelease: number } }, { subresource: 'status' })
+      await patchRelease(kube, release, {
+        ...fields,
+        phase: 'Succeeded',
+        message: 'live',
+        finishedAt: rfc3339(axn.clock.now()),
+      })
+      if (release.spec.image) await prune(kube, axn.name, objects)
+      for (const item of old) await forget(kube, item)
+    })
+}
+
+async function forget(kube: Kube, release: ReleaseObject): Promise<void> {
+  await kube.delete(Release, release.metadata.name!, release.metadata.namespace).catch(ignoreNotFound)
+}
+
+function fingerprint(app: AppObject, release: number): string {
+  return shortHash({ release, scale: app.spec.scale ?? {}, restarts: app.spec.restarts ?? {} })
+}
+
+/** No release is under way: the current one stays applied, with the scale and restarts that were asked for since. */
+function keep(axn: Axn<AppObject>, current: ReleaseObject | undefined): Axn<AppObject> {
+  if (!current?.spec.image) return axn
+  const objects = effectiveObjects(current.spec, axn.object.spec)
+  const applied = fingerprint(axn.object, current.spec.number)
+  const missing = objects.some(
+    (object) => object.kind === 'Deployment' && !axn.lister.get(Deployment, object.metadata.name!, axn.name),
+  )
+  if (applied === axn.object.status?.applied && !missing) return axn
+  return axn
+    .run(`keep v${current.spec.number}`, async (kube) => {
+      await applyAll(kube, objects)
+      await prune(kube, axn.name, objects)
+    })
+    .status({ applied })
+}
+
+async function status(axn: Axn<AppObject>): Promise<Axn<AppObject>> {
+  const releases = releasesOf(axn)
+  const latestRelease = releases.at(-1)?.spec.number
+  const url = axn.object.status?.url ?? appUrl(axn.name, await readSettings(axn.kube))
+  const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
+  const next = axn.status({ latestRelease, url, observedGeneration: axn.object.metadata.generation })
+  if (!current?.spec.image) return next.condition('Ready', false, 'NotDeployed', 'nothing has been deployed yet')
+  const ready = serving(effectiveObjects(current.spec, axn.object.spec), viewOf(axn))
+  return next.condition('Ready', ready, ready ? 'Serving' : 'PodsNotReady')
+}
+
+function destroy(axn: Axn<AppObject>, onDestroyed: ((app: string) => Promise<void>) | undefined): Axn<AppObject> {
+  const namespace = axn.lister.get(Namespace, axn.name)
+  if (namespace?.metadata.labels?.[labels.app] === axn.name) {
+    if (namespace.metadata.deletionTimestamp) return axn.requeueAfter(1_000)
+    return axn.delete({ type: Namespace, name: axn.name }).requeueAfter(200)
+  }
+  return onDestroyed ? axn.run('forget the app', () => onDestroyed(axn.name)) : axn
+}
+
+/** Server-side applies objects: the namespace first, then the rest at once; workloads after what they refer to. */
+export async function applyAll(kube: Kube, objects: readonly KubeObject[]): Promise<void> {
+  const rank = (object: KubeObject) =>
+    object.kind === 'Namespace' ? 0 : ['Deployment', 'StatefulSet', 'CronJob', 'Job'].includes(object.kind) ? 2 : 1
+  for (const wave of [0, 1, 2]) {
+    await Promise.all(
+      objects
+        .filter((object) => rank(object) === wave)
+        .map(async (object) => kube.apply(await typeOf(kube, object), object, { fieldManager: manager, force: true })),
+    )
+  }
+}
+
+async function typeOf(kube: Kube, object: KubeObject): Promise<ResourceType> {
+  const known = kinds.find((type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion)
+  const type = known ?? (await kube.resolve(object.apiVersion, object.kind))
+  if (!type) throw new Error(`the cluster does not serve ${object.apiVersion} ${object.kind}`)
+  return type
+}
+
+/** Deletes what carries the app's label and is not wanted; volumes and config snapshots are never pruned here. */
+async function prune(kube: Kube, app: string, wanted: readonly KubeObject[]): Promise<void> {
+  const names = new Set(wanted.map((object) => `${object.kind}/${object.metadata.name}`))
+  await Promise.all(
+    pruned.map(async (type) => {
+      const { items } = await kube.listAll(type, {
+        namespace: app,
+        labelSelector: `${labels.app}=${app},app.kubernetes.io/managed-by=cuddle`,
+      })
+      for (const item of items) {
+        const owned = item.metadata.ownerReferences?.some((owner) => owner.controller)
+        if (owned || names.has(`${type.kind}/${item.metadata.name}`)) continue
+        await kube.delete(type, item.metadata.name!, app, { propagationPolicy: 'Background' }).catch(ignoreNotFound)
+      }
+    }),
+  )
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!isNotFound(error)) throw error
+}

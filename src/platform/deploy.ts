@@ -1,0 +1,107 @@
+import { CuddleError, errorMessage, formatDuration, randomSuffix, rfc3339 } from '#lib'
+import { resolveSpec } from '#spec'
+import type { Builder, BuildSource } from './build/index.ts'
+import { appUrl, type Context, readSettings } from './context.ts'
+import { expectLive, followRelease } from './follow.ts'
+import { apiVersion, Build, type BuildObject, type Cause, labels, type ReleaseObject } from './kinds.ts'
+import { startRelease } from './releases.ts'
+
+export interface DeployRequest {
+  app: string
+  source: BuildSource
+  cause: Omit<Cause, 'user'>
+  subject?: string
+  write: (line: string) => void
+  signal?: AbortSignal
+}
+
+const buildsKept = 20
+
+/**
+ * Source → image → release → live, with progress on `write`. Returns the release that went live.
+ * @throws CuddleError when the build, the spec, the release command or the rollout fails; the old release serves on
+ */
+export async function deploy(context: Context, builder: Builder, request: DeployRequest): Promise<ReleaseObject> {
+  const { app, write, signal } = request
+  const started = context.clock.monotonic()
+  const build = await recordBuild(context, request)
+  let result: Awaited<ReturnType<Builder['build']>>
+  try {
+    result = await builder.build({ app, source: request.source, write, signal })
+  } catch (error) {
+    await settleBuild(context, build, { phase: 'Failed', message: errorMessage(error).slice(0, 1000) })
+    throw error
+  }
+  const resolved = resolveSpec({
+    files: result.files,
+    detected: { kind: result.kind, processes: result.processes },
+    appName: app,
+  })
+  if (!resolved.ok) {
+    await settleBuild(context, build, { phase: 'Failed', message: 'the app spec has problems' })
+    throw new CuddleError(
+      'bad-spec',
+      `the app spec of ${app} has ${resolved.problems.length === 1 ? 'a problem' : `${resolved.problems.length} problems`}`,
+      {
+        details: resolved.problems.map(
+          (problem) =>
+            `${problem.file}:${problem.line}:${problem.column}: ${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`,
+        ),
+      },
+    )
+  }
+  for (const warning of resolved.warnings) write(` !     ${warning.file}:${warning.line}: ${warning.message}`)
+  await settleBuild(context, build, {
+    phase: 'Succeeded',
+    kind: result.kind,
+    image: result.image,
+    mode: result.mode,
+    timings: result.timings,
+  })
+  const built = context.clock.monotonic()
+  const release = await startRelease(context, app, {
+    cause: request.cause,
+    image: { ref: result.image, kind: result.kind, runtime: result.runtime, build: build.metadata.name },
+    spec: resolved.spec,
+    releaseCommand: true,
+  })
+  const { number } = release.spec
+  write(`-----> Releasing v${number}`)
+  const live = await expectLive(context, app, await followRelease(context, app, number, write, signal))
+  const now = context.clock.monotonic()
+  const settings = await readSettings(context.kube)
+  write(
+    `-----> v${number} is live after ${formatDuration(now - started)} (build ${formatDuration(built - started)}, rollout ${formatDuration(now - built)})`,
+  )
+  if (resolved.spec.processes.web) write(`       ${appUrl(app, settings)}`)
+  return live
+}
+
+async function recordBuild(context: Context, request: DeployRequest): Promise<BuildObject> {
+  const { app, cause } = request
+  const build: BuildObject = {
+    apiVersion,
+    kind: 'Build',
+    metadata: {
+      name: `b-${randomSuffix(8)}`,
+      namespace: app,
+      labels: { [labels.app]: app, 'app.kubernetes.io/managed-by': 'cuddle' },
+    },
+    spec: { app, commit: cause.commit, author: cause.author, subject: request.subject, user: context.user },
+  }
+  const created = await context.kube.create(Build, build)
+  await settleBuild(context, created, { phase: 'Running', startedAt: rfc3339(context.clock.now()) })
+  return created
+}
+
+async function settleBuild(context: Context, build: BuildObject, status: Record<string, unknown>): Promise<void> {
+  const { name, namespace } = build.metadata
+  if (status.phase !== 'Running') status.finishedAt = rfc3339(context.clock.now())
+  await context.kube.patch(Build, { name: name!, namespace }, { status }, { subresource: 'status' })
+  if (status.phase === 'Running') return
+  const { items } = await context.kube.listAll(Build, { namespace })
+  const old = items
+    .sort((a, b) => (a.metadata.creationTimestamp! < b.metadata.creationTimestamp! ? 1 : -1))
+    .slice(buildsKept)
+  await Promise.all(old.map((item) => context.kube.delete(Build, item.metadata.name!, namespace)))
+}

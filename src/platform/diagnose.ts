@@ -1,0 +1,139 @@
+import { Event, type Kube, type KubeObject, type objects } from '#kube'
+import type { Failure } from './kinds.ts'
+import type { Rollout } from './rollout.ts'
+
+const logLines = 15
+
+/** What is known about a failed pod, as read from the cluster. */
+export interface Evidence {
+  logs: string[]
+  events: string[]
+}
+
+/** Reads the last log lines and the warnings of a pod; what cannot be read is left out, never an error. */
+export async function gather(kube: Kube, pod: objects.Pod & KubeObject): Promise<Evidence> {
+  const { name, namespace } = { name: pod.metadata.name!, namespace: pod.metadata.namespace! }
+  const read = async (previous: boolean) => {
+    const lines: string[] = []
+    try {
+      for await (const line of kube.logs(name, namespace, {
+        tailLines: logLines,
+        previous,
+        container: pod.spec?.containers[0]?.name,
+      }))
+        lines.push(line)
+    } catch {
+      return []
+    }
+    return lines
+  }
+  const current = await read(false)
+  const logs = current.length > 0 ? current : await read(true)
+  const found = await kube
+    .list(Event, { namespace, fieldSelector: `involvedObject.name=${name}` })
+    .then((list) => list.items)
+    .catch(() => [])
+  const warnings = found.filter((event) => event.type === 'Warning').map((event) => `${event.reason}: ${event.message}`)
+  return { logs: logs.slice(-logLines), events: [...new Set(warnings)].slice(-4) }
+}
+
+/** The report of a failed rollout: a pure function of what was seen. */
+export function report(failed: Extract<Rollout, { state: 'failed' }>, evidence: Evidence, app: string): Failure {
+  const status = failed.pod?.status?.containerStatuses?.[0]
+  const ended = status?.state?.terminated ?? status?.lastState?.terminated
+  const probe = lastProbe(failed.pod, evidence.events)
+  return {
+    reason: failed.reason === 'deadline' && probe ? 'probe' : failed.reason,
+    message: failed.message,
+    process: failed.process,
+    pod: failed.pod?.metadata.name,
+    exitCode: ended?.exitCode,
+    signal: ended?.signal,
+    probe,
+    logs: evidence.logs,
+    events: evidence.events.filter((line) => line !== probe),
+    cause: likelyCause(failed, evidence.logs.join('\n'), probe, failed.pod),
+    next: nextCommand(failed, app),
+  }
+}
+
+function lastProbe(pod: (objects.Pod & KubeObject) | undefined, events: string[]): string | undefined {
+  const event = events.findLast((line) => line.startsWith('Unhealthy:'))
+  if (event) return event.slice('Unhealthy: '.length)
+  const message = pod?.status?.conditions?.find((condition) => condition.type === 'Ready')?.message
+  return message && /probe/i.test(message) ? message : undefined
+}
+
+/** The guess that saves the most people the most time, in order of how telling the sign is. */
+function likelyCause(
+  failed: Extract<Rollout, { state: 'failed' }>,
+  logs: string,
+  probe: string | undefined,
+  pod: objects.Pod | undefined,
+): string | undefined {
+  const missing =
+    /environment variable ["'`]?([A-Z][A-Z0-9_]{2,})["'`]? (?:is missing|not set|is not set)/i.exec(logs) ??
+    /could not fetch environment variable ["'`]?([A-Z][A-Z0-9_]{2,})/i.exec(logs) ??
+    /([A-Z][A-Z0-9_]{2,}) (?:is missing|is not set|must be set|is required)/.exec(logs)
+  if (missing) return `the config var ${missing[1]} is missing`
+  if (/eaddrinuse|address already in use/i.test(logs)) return 'it listens on a port that is taken; listen on $PORT'
+  if (failed.reason === 'oom') return 'it needs more memory than its size allows'
+  if (failed.reason === 'image') return 'the image is not where the node looks for it'
+  if (failed.reason === 'config') return 'a ConfigMap, Secret or key that the pod refers to does not exist'
+  const command = /(?:not found|No such file or directory|Permission denied|Cannot find module)/.exec(logs)
+  const status = pod?.status?.containerStatuses?.[0]
+  const ended = status?.state?.terminated ?? status?.lastState?.terminated
+  if (
+    ended?.exitCode === 127 ||
+    ended?.exitCode === 126 ||
+    (ended?.exitCode === 128 && ended.reason === 'StartError') ||
+    (failed.reason === 'crash' && command && /sh:|Cannot find module/.test(logs))
+  ) {
+    return 'the command cannot be run: is it in the image, and spelt right?'
+  }
+  if (probe && /refused|connect/i.test(probe))
+    return 'nothing listens on $PORT; the app must bind 0.0.0.0 (or $HOST) and the port in $PORT'
+  if (probe && /statuscode: (\d+)|status (\d+)/i.test(probe)) return 'the health check answers with an error'
+  if (failed.reason === 'unschedulable') return 'the cluster is full: scale down, or choose a smaller size'
+  if (failed.reason === 'crash' && ended?.exitCode === 0)
+    return 'the process ended by itself; a web or worker process must keep running'
+  if (failed.reason === 'crash') return 'it crashes while starting; its last lines say where'
+  return undefined
+}
+
+function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string): string {
+  switch (failed.reason) {
+    case 'oom':
+      return `set a larger size for ${failed.process} in cuddle.yaml, then push again`
+    case 'unschedulable':
+      return `cuddle ps -a ${app}`
+    default:
+      return `fix it and push again; cuddle releases:info -a ${app} shows this report`
+  }
+}
+
+/** The report as lines for a terminal or git's `remote:`. */
+export function failureLines(failure: Failure, release: string, serving: string | undefined): string[] {
+  const lines = [`!     ${release} failed: ${failure.message}`]
+  const fact = (name: string, value: string | number | undefined) => {
+    if (value !== undefined && value !== '') lines.push(`        ${`${name}:`.padEnd(13)}${value}`)
+  }
+  fact('process', failure.process)
+  fact('pod', failure.pod)
+  if (failure.exitCode !== undefined)
+    fact('exit code', failure.signal ? `${failure.exitCode} (signal ${failure.signal})` : failure.exitCode)
+  fact('probe', failure.probe)
+  for (const event of failure.events ?? []) fact('event', event)
+  if (failure.logs && failure.logs.length > 0) {
+    lines.push('        last log lines:')
+    for (const line of failure.logs) lines.push(`          ${line}`)
+  }
+  fact('likely cause', failure.cause)
+  fact('next', failure.next)
+  lines.push(
+    serving
+      ? `!     Rolled back: ${serving} is still serving.`
+      : '!     Nothing is running: there was no earlier release.',
+  )
+  return lines
+}

@@ -1,0 +1,281 @@
+import { isAlreadyExists, type KubeObject, Secret } from '#kube'
+import { CuddleError } from '#lib'
+import { type CompileInput, compile, configSecret } from '#manifests'
+import type { AppSpec } from '#spec'
+import { appUrl, type Context, readSettings, type Settings } from './context.ts'
+import {
+  App,
+  type AppObject,
+  apiVersion,
+  type Cause,
+  labels,
+  Release,
+  type ReleaseObject,
+  type ReleaseSpec,
+} from './kinds.ts'
+
+/** What may differ from the release before: everything left out is taken over. */
+export interface ReleaseChange {
+  cause: Omit<Cause, 'user'>
+  image?: { ref: string; kind: string; runtime: 'beam' | 'node' | 'generic'; build?: string }
+  spec?: AppSpec
+  /** The whole config, replacing the old one. */
+  config?: Record<string, string>
+  releaseCommand?: boolean
+}
+
+/** The app. @throws CuddleError `no-app` */
+export async function getApp(context: Context, name: string): Promise<AppObject> {
+  const app = await context.kube.find(App, name)
+  if (app) return app
+  throw new CuddleError('no-app', `no app is called "${name}"`, {
+    hint: 'cuddle apps lists them; cuddle create NAME makes one',
+  })
+}
+
+/** All releases of an app, newest first. */
+export async function listReleases(context: Context, app: string): Promise<ReleaseObject[]> {
+  const { items } = await context.kube.listAll(Release, { namespace: app })
+  return items.filter((release) => release.spec.app === app).sort((a, b) => b.spec.number - a.spec.number)
+}
+
+/** Release `vN`. @throws CuddleError `no-release` */
+export async function getRelease(context: Context, app: string, number: number): Promise<ReleaseObject> {
+  const found = await context.kube.find(Release, `v${number}`, app)
+  if (found) return found
+  throw new CuddleError('no-release', `${app} has no release v${number}`, { hint: `cuddle releases -a ${app}` })
+}
+
+/** The release that serves, or undefined before the first. */
+export async function currentRelease(context: Context, app: AppObject): Promise<ReleaseObject | undefined> {
+  const number = app.status?.currentRelease
+  return number === undefined ? undefined : context.kube.find(Release, `v${number}`, app.metadata.name)
+}
+
+/** The config vars of a release. */
+export async function releaseConfig(
+  context: Context,
+  release: ReleaseObject | undefined,
+): Promise<Record<string, string>> {
+  if (!release?.spec.configSecret) return {}
+  const secret = await context.kube.find(Secret, release.spec.configSecret, release.metadata.namespace!)
+  if (!secret) {
+    throw new CuddleError(
+      'no-config',
+      `the config of ${release.spec.app} v${release.spec.number} is gone: secret ${release.spec.configSecret}`,
+    )
+  }
+  return Object.fromEntries(
+    Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
+  )
+}
+
+/** The input of manifests for a release's fields. */
+export function compileInput(
+  fields: Pick<ReleaseSpec, 'app' | 'number' | 'image' | 'runtime' | 'spec'>,
+  config: Record<string, string>,
+  scale: Record<string, number>,
+  settings: Settings,
+): CompileInput {
+  const { baseDomain, scheme, routerPort, ingressClassName } = settings
+  return {
+    app: fields.app,
+    namespace: fields.app,
+    spec: fields.spec as AppSpec,
+    release: fields.number,
+    image: fields.image ?? '',
+    config,
+    scale,
+    environment: { baseDomain, scheme, routerPort, ingressClassName },
+    runtime: fields.runtime ?? 'generic',
+  }
+}
+
+/** The fields of the next release and its config Secret: a pure function of the one before and the change. */
+export function nextRelease(
+  before: ReleaseSpec | undefined,
+  change: ReleaseChange,
+  state: {
+    app: string
+    number: number
+    user: string
+    config: Record<string, string>
+    scale: Record<string, number>
+    settings: Settings
+  },
+): { spec: ReleaseSpec; secret: KubeObject | undefined } {
+  const config = change.config ?? state.config
+  const fields: ReleaseSpec = {
+    app: state.app,
+    number: state.number,
+    cause: { ...change.cause, user: state.user },
+    image: change.image?.ref ?? before?.image,
+    kind: change.image?.kind ?? before?.kind,
+    runtime: change.image?.runtime ?? before?.runtime,
+    build: change.image?.build ?? before?.build,
+    spec: change.spec ?? before?.spec,
+    releaseCommand: change.releaseCommand,
+    objects: [],
+  }
+  if (!fields.image || !fields.spec) {
+    const secret = Object.keys(config).length > 0 ? configSecretOf(state.app, config) : undefined
+    return { spec: { ...fields, configSecret: secret?.metadata.name }, secret }
+  }
+  const input = compileInput(fields, config, state.scale, state.settings)
+  const secret = Object.keys(config).length > 0 ? configSecret(input) : undefined
+  const objects = compile(input).filter((object) => object.kind !== 'Secret')
+  return { spec: { ...fields, configSecret: secret?.metadata.name, objects }, secret }
+}
+
+function configSecretOf(app: string, config: Record<string, string>): KubeObject {
+  return configSecret({ app, namespace: app, config })
+}
+
+/**
+ * Makes the next release of an app and returns it at once; the platform's operator rolls it out.
+ * Safe against others doing the same: the number is claimed by creating `vN`.
+ */
+export async function startRelease(context: Context, appName: string, change: ReleaseChange): Promise<ReleaseObject> {
+  const { kube } = context
+  const settings = await readSettings(kube)
+  for (;;) {
+    const app = await getApp(context, appName)
+    const releases = await listReleases(context, appName)
+    const before = releases.find((release) => release.spec.number === app.status?.currentRelease)
+    const number = (releases[0]?.spec.number ?? 0) + 1
+    const { spec, secret } = nextRelease(before?.spec, change, {
+      app: appName,
+      number,
+      user: context.user,
+      config: await releaseConfig(context, before),
+      scale: app.spec.scale ?? {},
+      settings,
+    })
+    if (secret) {
+      await kube.create(Secret, secret as never).catch((error) => {
+        if (!isAlreadyExists(error)) throw error
+      })
+    }
+    const release: ReleaseObject = {
+      apiVersion,
+      kind: 'Release',
+      metadata: {
+        name: `v${number}`,
+        namespace: appName,
+        labels: { [labels.app]: appName, 'app.kubernetes.io/managed-by': 'cuddle' },
+        ownerReferences: [
+          {
+            apiVersion,
+            kind: 'App',
+            name: appName,
+            uid: app.metadata.uid!,
+            controller: false,
+            blockOwnerDeletion: false,
+          },
+        ],
+      },
+      spec: JSON.parse(JSON.stringify(spec)),
+    }
+    try {
+      return await kube.create(Release, release)
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+    }
+  }
+}
+
+/** Changes config vars: `null` removes one. @throws CuddleError when nothing would change or a name is unfit */
+export async function setConfig(
+  context: Context,
+  appName: string,
+  changes: Record<string, string | null>,
+): Promise<ReleaseObject | undefined> {
+  const app = await getApp(context, appName)
+  const before = await releaseConfig(context, await currentRelease(context, app))
+  const config = { ...before }
+  for (const [key, value] of Object.entries(changes)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+      throw new CuddleError('bad-config', `"${key}" cannot be the name of a config var`, {
+        hint: 'letters, digits and _ only, not starting with a digit',
+      })
+    }
+    if (value === null) delete config[key]
+    else if (value.includes('\0'))
+      throw new CuddleError('bad-config', `the value of ${key} holds a NUL byte, which no environment can carry`)
+    else config[key] = value
+  }
+  const size = Object.entries(config).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  )
+  if (size > 1_000_000) {
+    throw new CuddleError(
+      'bad-config',
+      `the config of ${appName} would be ${size} bytes; Kubernetes keeps at most 1,000,000 in a Secret`,
+      {
+        hint: 'put large values into a file or a volume',
+      },
+    )
+  }
+  const changed = Object.keys(changes).filter((key) => before[key] !== config[key])
+  if (changed.length === 0) return undefined
+  const removed = changed.every((key) => changes[key] === null)
+  return startRelease(context, appName, {
+    cause: { kind: 'config', message: `${removed ? 'Unset' : 'Set'} ${changed.join(', ')}` },
+    config,
+  })
+}
+
+/**
+ * Makes a release that restores image, config and spec of an older one, with no build.
+ * @param number the release to restore; the newest successful one before the current when left out
+ */
+export async function rollback(context: Context, appName: string, number?: number): Promise<ReleaseObject> {
+  const app = await getApp(context, appName)
+  const current = app.status?.currentRelease ?? 0
+  const releases = await listReleases(context, appName)
+  const target =
+    number === undefined
+      ? releases.find(
+          (release) => release.spec.number < current && release.status?.phase === 'Succeeded' && release.spec.image,
+        )
+      : await getRelease(context, appName, number)
+  if (!target) {
+    throw new CuddleError('no-release', `${appName} has no earlier successful release to roll back to`, {
+      hint: `cuddle releases -a ${appName}`,
+    })
+  }
+  const name = `v${target.spec.number}`
+  if (target.status?.phase !== 'Succeeded') {
+    throw new CuddleError(
+      'bad-release',
+      `${appName} ${name} never went live (${target.status?.phase ?? 'Pending'}), so there is nothing to go back to`,
+      {
+        hint: `cuddle releases -a ${appName}`,
+      },
+    )
+  }
+  if (!target.spec.image)
+    throw new CuddleError('bad-release', `${appName} ${name} holds no code, only config`, {
+      hint: 'choose a later one',
+    })
+  return startRelease(context, appName, {
+    cause: {
+      kind: 'rollback',
+      message: `Rollback to ${name}`,
+      restores: target.spec.number,
+      commit: target.spec.cause.commit,
+      author: target.spec.cause.author,
+    },
+    image: {
+      ref: target.spec.image,
+      kind: target.spec.kind ?? 'procfile',
+      runtime: target.spec.runtime ?? 'generic',
+      build: target.spec.build,
+    },
+    spec: target.spec.spec as AppSpec,
+    config: await releaseConfig(context, target),
+  })
+}
+
+export { appUrl }

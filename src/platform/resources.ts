@@ -1,0 +1,160 @@
+import { z } from 'zod'
+import { resource } from '#operator'
+import * as kinds from './kinds.ts'
+
+/** Who or what made a release. */
+export const causeSchema = z.object({
+  kind: z.enum(['create', 'push', 'deploy', 'config', 'rollback']),
+  /** One line for `cuddle releases`: `Deploy 3f2a91c`, `Set DATABASE_URL`. */
+  message: z.string(),
+  user: z.string().optional(),
+  commit: z.string().optional(),
+  author: z.string().optional(),
+  /** The release that a rollback restores. */
+  restores: z.number().int().optional(),
+})
+
+/** Why a rollout failed, as the user reads it. */
+export const failureSchema = z.object({
+  reason: z.enum([
+    'crash',
+    'oom',
+    'probe',
+    'image',
+    'config',
+    'port',
+    'unschedulable',
+    'release-command',
+    'refused',
+    'deadline',
+  ]),
+  /** One sentence: what happened. */
+  message: z.string(),
+  process: z.string().optional(),
+  pod: z.string().optional(),
+  exitCode: z.number().int().optional(),
+  signal: z.number().int().optional(),
+  probe: z.string().optional(),
+  logs: z.array(z.string()).optional(),
+  events: z.array(z.string()).optional(),
+  /** What it most likely is. */
+  cause: z.string().optional(),
+  /** The command to run next. */
+  next: z.string().optional(),
+})
+
+const appSpec = z.object({
+  /** Replicas per process that `cuddle ps:scale` set; they win over the spec's. */
+  scale: z.record(z.string(), z.number().int().min(0).max(1000)).optional(),
+  /** When `cuddle ps:restart` was last asked, per process (`*` = all). */
+  restarts: z.record(z.string(), z.string()).optional(),
+})
+
+const appStatus = z.object({
+  currentRelease: z.number().int().optional(),
+  latestRelease: z.number().int().optional(),
+  url: z.string().optional(),
+  /** Fingerprint of what was last applied: release, scale, restarts. */
+  applied: z.string().optional(),
+  observedGeneration: z.number().int().optional(),
+  conditions: z.array(z.any()).optional(),
+})
+
+export const AppDefinition = resource({
+  ...kinds.App,
+  spec: appSpec,
+  status: appStatus,
+  printerColumns: [
+    { name: 'Release', type: 'integer', jsonPath: '.status.currentRelease' },
+    { name: 'URL', type: 'string', jsonPath: '.status.url' },
+    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+const releaseSpec = z.object({
+  app: z.string(),
+  number: z.number().int().min(1),
+  cause: causeSchema,
+  /** By digest; absent before the first deploy. */
+  image: z.string().optional(),
+  /** What the builder detected: elixir, erlang, node, procfile. */
+  kind: z.string().optional(),
+  runtime: z.enum(['beam', 'node', 'generic']).optional(),
+  build: z.string().optional(),
+  /** The normalised app spec. */
+  spec: z.any().optional(),
+  /** The immutable Secret with the config vars of this release. */
+  configSecret: z.string().optional(),
+  /** Runs once before the rollout. */
+  releaseCommand: z.boolean().optional(),
+  /** The rendered objects, without secret values. */
+  objects: z.array(z.any()),
+})
+
+const releaseStatus = z.object({
+  phase: z.enum(['Pending', 'Releasing', 'RollingOut', 'RollingBack', 'Succeeded', 'Failed']).optional(),
+  /** Progress or outcome in one line. */
+  message: z.string().optional(),
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+  failure: failureSchema.optional(),
+})
+
+export const ReleaseDefinition = resource({
+  ...kinds.Release,
+  immutableSpec: true,
+  spec: releaseSpec,
+  status: releaseStatus,
+  printerColumns: [
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+    { name: 'Cause', type: 'string', jsonPath: '.spec.cause.message' },
+    { name: 'User', type: 'string', jsonPath: '.spec.cause.user', priority: 1 },
+    { name: 'Image', type: 'string', jsonPath: '.spec.image', priority: 1 },
+    { name: 'Message', type: 'string', jsonPath: '.status.message' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+const buildSpec = z.object({
+  app: z.string(),
+  commit: z.string().optional(),
+  author: z.string().optional(),
+  subject: z.string().optional(),
+  user: z.string().optional(),
+})
+
+const buildStatus = z.object({
+  phase: z.enum(['Running', 'Succeeded', 'Failed']).optional(),
+  kind: z.string().optional(),
+  image: z.string().optional(),
+  mode: z.string().optional(),
+  message: z.string().optional(),
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+  timings: z.record(z.string(), z.number()).optional(),
+})
+
+export const BuildDefinition = resource({
+  ...kinds.Build,
+  spec: buildSpec,
+  status: buildStatus,
+  printerColumns: [
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+    { name: 'Commit', type: 'string', jsonPath: '.spec.commit' },
+    { name: 'Kind', type: 'string', jsonPath: '.status.kind' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  ],
+})
+
+export type Cause = z.infer<typeof causeSchema>
+export type Failure = z.infer<typeof failureSchema>
+export type AppSpecFields = z.infer<typeof appSpec>
+export type AppStatus = z.infer<typeof appStatus>
+export type ReleaseSpec = z.infer<typeof releaseSpec>
+export type ReleaseStatus = z.infer<typeof releaseStatus>
+export type BuildSpec = z.infer<typeof buildSpec>
+export type BuildStatus = z.infer<typeof buildStatus>
+
+/** The custom resources that the platform installs before it starts. */
+export const definitions = [AppDefinition, ReleaseDefinition, BuildDefinition]

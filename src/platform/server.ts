@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { createGunzip } from 'node:zlib'
+import { createGitServer, type Push } from '#git'
+import { extractLayer } from '#image'
+import type { Kube } from '#kube'
+import { type Clock, CuddleError, errorMessage, exec, KeyedMutex, type Logger } from '#lib'
+import { credentials, platformToken, sameSecret } from './access.ts'
+import type { Builder } from './build/index.ts'
+import type { Context } from './context.ts'
+import { deploy } from './deploy.ts'
+import { App, type ReleaseObject } from './kinds.ts'
+
+export interface PlatformServerOptions {
+  kube: Kube
+  clock: Clock
+  log: Logger
+  builder: Builder
+  /** Directory of the bare repositories. */
+  gitRoot: string
+  /** Directory for uploads while they are built. */
+  uploads: string
+  host: string
+  port: number
+  /** PATH and LANG for git. */
+  hostEnv: Record<string, string>
+  /** Aborts running pushes. */
+  signal: AbortSignal
+}
+
+export interface PlatformServer {
+  port: number
+  removeRepository(app: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Git over HTTP and folder uploads: where source comes in. */
+export async function startPlatformServer(options: PlatformServerOptions): Promise<PlatformServer> {
+  const { kube, clock, log, builder } = options
+  const token = await platformToken(kube)
+  const lock = new KeyedMutex()
+  const authenticate = async (user: string, password: string) =>
+    sameSecret(password, token) ? user || 'git' : undefined
+  const git = createGitServer({
+    root: options.gitRoot,
+    clock,
+    log,
+    hostEnv: options.hostEnv,
+    authenticate,
+    access: async (app) => ((await kube.find(App, app)) ? 'ok' : 'missing'),
+    onPush: (push) =>
+      lock.run(push.app, () => pushed({ kube, clock, user: push.user }, builder, push, options.hostEnv, log)),
+  })
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (await git.handle(request, response)) return
+    const path = new URL(request.url ?? '/', 'http://platform').pathname
+    const upload = /^\/apps\/([a-z0-9-]+)\/deploy$/.exec(path)
+    if (path === '/healthz') return void response.end('ok\n')
+    if (!upload || request.method !== 'POST') return refuse(response, 404, 'not found')
+    const given = credentials(request.headers.authorization)
+    const user = given && (await authenticate(given.user, given.password))
+    if (!user) return refuse(response, 401, 'wrong token')
+    await receiveUpload({ kube, clock, user }, upload[1], request, response, options, lock)
+  }
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error) => {
+      log.error({ url: request.url, error: errorMessage(error) }, 'request failed')
+      if (!response.headersSent) refuse(response, 500, 'internal error')
+      else response.end()
+    })
+  })
+  server.requestTimeout = 0
+  server.headersTimeout = 60_000
+  await listen(server, options.port, options.host)
+  return {
+    port: (server.address() as { port: number }).port,
+    removeRepository: (app) => git.removeRepository(app),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new CuddleError('port-taken', `port ${port} is taken by another program`, {
+              hint: 'cuddle up --git-port N',
+              cause: error,
+            })
+          : error,
+      ),
+    )
+    server.listen(port, host, resolve)
+  })
+}
+
+function refuse(response: ServerResponse, code: number, message: string): void {
+  response.writeHead(code, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`)
+}
+
+/** One push to the deploy branch: the answer decides whether the ref moves. */
+async function pushed(
+  context: Context,
+  builder: Builder,
+  push: Push,
+  hostEnv: Record<string, string>,
+  log: Logger,
+): Promise<{ ok: boolean }> {
+  const update = push.refs.find((ref) => ref.deploys)
+  if (!update) return { ok: true }
+  const author = await commitOf(push, update.new, hostEnv)
+  const source = { gitDir: push.gitDir, commit: update.new, env: push.env }
+  const cause = {
+    kind: 'push' as const,
+    message: `Deploy ${update.new.slice(0, 7)}`,
+    commit: update.new,
+    author: author.author,
+  }
+  return attempt(push.write, log, push.app, () =>
+    deploy(context, builder, {
+      app: push.app,
+      source,
+      cause,
+      subject: author.subject,
+      write: push.write,
+      signal: push.signal,
+    }),
+  )
+}
+
+async function attempt(
+  write: (line: string) => void,
+  log: Logger,
+  app: string,
+  work: () => Promise<ReleaseObject>,
+): Promise<{ ok: boolean }> {
+  try {
+    await work()
+    return { ok: true }
+  } catch (error) {
+    for (const line of errorLines(error)) write(line)
+    if (!(error instanceof CuddleError))
+      log.error(
+        { app, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+        'deploy failed',
+      )
+    return { ok: false }
+  }
+}
+
+/** An error as the pusher reads it. */
+export function errorLines(error: unknown): string[] {
+  if (!(error instanceof CuddleError)) return [`!     internal error: ${errorMessage(error)}`]
+  if (error.code === 'rollout-failed') return [...error.details]
+  const lines = [`!     ${error.message}`, ...error.details.map((detail) => `        ${detail}`)]
+  if (error.hint) lines.push(`        next: ${error.hint}`)
+  return lines
+}
+
+async function commitOf(
+  push: Push,
+  commit: string,
+  hostEnv: Record<string, string>,
+): Promise<{ author: string; subject: string }> {
+  const { stdout } = await exec('git', ['--git-dir', push.gitDir, 'log', '-1', '--format=%an <%ae>%n%s', commit], {
+    env: { ...hostEnv, ...push.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
+  })
+  const [author = '', subject = ''] = stdout.split('\n')
+  return { author, subject }
+}
+
+/** A folder as gzipped tar; the answer is lines of JSON: `{line}` as it goes, at last `{result}` or `{error}`. */
+async function receiveUpload(
+  context: Context,
+  app: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: PlatformServerOptions,
+  lock: KeyedMutex,
+): Promise<void> {
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
+  const signal = AbortSignal.any([gone.signal, options.signal])
+  const send = (message: object) => {
+    if (!response.writableEnded) response.write(`${JSON.stringify(message)}\n`)
+  }
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  const directory = join(options.uploads, randomUUID())
+  try {
+    if (!(await context.kube.find(App, app)))
+      throw new CuddleError('no-app', `no app is called "${app}"`, { hint: `cuddle create ${app}` })
+    await mkdir(directory, { recursive: true })
+    await extractLayer(request.pipe(createGunzip()), directory)
+    if (lock.busy(app)) send({ line: '       waiting for another deploy of this app to end' })
+    const release = await lock.run(app, () =>
+      deploy(context, options.builder, {
+        app,
+        source: { directory },
+        cause: { kind: 'deploy', message: 'Deploy a folder' },
+        write: (line) => send({ line }),
+        signal,
+      }),
+    )
+    send({ result: { app, release: release.spec.number } })
+  } catch (error) {
+    const code = error instanceof CuddleError ? error.code : 'internal'
+    send({ error: { code, message: errorMessage(error), lines: errorLines(error) } })
+    if (!(error instanceof CuddleError)) options.log.error({ app, error: errorMessage(error) }, 'upload failed')
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+    response.end()
+  }
+}
