@@ -1,6 +1,8 @@
 import {
   EndpointSlice,
   Endpoints,
+  isConflict,
+  isNotFound,
   type KubeObject,
   matchesLabels,
   Node,
@@ -46,9 +48,18 @@ export function endpointsController(): Controller<any> {
       const before = existing.find((other) => other.metadata.name === slice.metadata.name)
       axn = write(axn, EndpointSlice, slice as any, before, ['endpoints', 'ports'])
     }
-    for (const { metadata } of existing) {
-      if (wanted.some((slice) => slice.metadata.name === metadata.name)) continue
-      axn = axn.delete({ type: EndpointSlice, name: metadata.name!, namespace }, { uid: metadata.uid })
+    const surplus = existing.filter(({ metadata }) => !wanted.some((slice) => slice.metadata.name === metadata.name))
+    if (surplus.length > 0) {
+      // After the writes: an address that moves to another slice must not be nowhere in between.
+      axn = axn.run('delete surplus slices', async (kube) => {
+        for (const { metadata } of surplus) {
+          try {
+            await kube.delete(EndpointSlice, metadata.name!, namespace, { preconditions: { uid: metadata.uid! } })
+          } catch (error) {
+            if (!isNotFound(error) && !isConflict(error)) throw error
+          }
+        }
+      })
     }
     const endpoints = endpointsOf(service, pods)
     return write(axn, Endpoints, endpoints as any, axn.lister.get(Endpoints, name!, namespace), ['subsets'])

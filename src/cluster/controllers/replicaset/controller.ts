@@ -2,7 +2,6 @@ import {
   controllerOf,
   isConflict,
   isNotFound,
-  type Kube,
   type KubeObject,
   keyOf,
   matches,
@@ -14,7 +13,7 @@ import { backoffDelay, type Clock, errorMessage } from '#lib'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
 import {
   claim,
-  Expectations,
+  Departed,
   generatedName,
   isActive,
   isTerminal,
@@ -30,61 +29,47 @@ const burst = 500
 
 /**
  * Keeps `spec.replicas` active pods per ReplicaSet. Creates and deletes run inside the step, not as effects: what
- * really happened decides the status (ReplicaFailure) and when to look again.
+ * really happened decides the status (ReplicaFailure) and when to look again. The caches read our own writes, so that
+ * a pod is never created twice for want of an event.
  */
 export function replicaSetController({ clock }: { clock: Clock }): Controller<any> {
-  const expectations = new Expectations(clock)
+  const departed = new Departed()
   const failures = new Map<string, number>()
-  const orphans = new Set<string>()
-
-  /** Every pod event passes here: the cache's progress is noted, and orphans wake who could adopt them. */
-  function onPod(pod: objects.Pod, lister: Lister): { name: string; namespace?: string }[] {
-    expectations.observe(pod)
-    if (controllerOf(pod)) {
-      orphans.delete(keyOf(pod))
-      return []
-    }
-    if (pod.metadata.deletionTimestamp || !lister.get(Pod, pod.metadata.name!, pod.metadata.namespace)) {
-      orphans.delete(keyOf(pod))
-      return []
-    }
-    orphans.add(keyOf(pod))
-    return lister
-      .list(ReplicaSet, { namespace: pod.metadata.namespace })
-      .filter((rs) => matches(rs.spec?.selector, pod.metadata.labels))
-      .map((rs) => ({ name: rs.metadata.name!, namespace: rs.metadata.namespace }))
-  }
+  const orphans = new Orphans()
 
   async function reconcile(axn: Axn<any>): Promise<Axn<any>> {
     const rs = axn.object as objects.ReplicaSet
     const uid = rs.metadata.uid!
-    const found = claim(rs, rs.spec?.selector, axn.lister.owned(Pod, uid), [...candidates(axn, orphans)])
+    const found = claim(
+      rs,
+      rs.spec?.selector,
+      axn.lister.owned(Pod, uid),
+      orphans.of(rs.metadata.namespace!, axn.lister),
+    )
     if (found.adopt.length + found.release.length > 0) {
       if (await settleClaim(axn.kube, ReplicaSet, rs, Pod, found)) found.owned.push(...found.adopt)
     }
-    const active = found.owned.filter((pod) => isActive(pod) && !expectations.isDeleting(pod.metadata.uid!))
-    const terminating = found.owned.filter((pod) => !isTerminal(pod)).length - active.length
-    expectations.settle(uid, new Set(found.owned.map((pod) => pod.metadata.uid!)))
+    departed.settle(uid, new Set(found.owned.map((pod) => pod.metadata.uid!)))
+    let active = found.owned.filter((pod) => isActive(pod) && !departed.has(pod.metadata.uid!))
+    const unfinished = found.owned.filter((pod) => !isTerminal(pod)).length
 
-    let outcome: Outcome = { events: [] }
-    if (rs.metadata.deletionTimestamp === undefined && expectations.satisfied(uid)) {
+    let outcome: Outcome = { events: [], created: [] }
+    if (rs.metadata.deletionTimestamp === undefined) {
       const missing = (rs.spec?.replicas ?? 1) - active.length
-      if (missing > 0) outcome = await createPods(axn.kube, rs, Math.min(missing, burst), expectations)
+      if (missing > 0) outcome = await createPods(axn, rs, Math.min(missing, burst))
       else if (missing < 0) {
         const victims = victimsFirst(active, clock.now()).slice(0, Math.min(-missing, burst))
-        outcome = await deletePods(axn.kube, rs, victims, expectations)
+        outcome = await deletePods(axn, rs, victims, departed)
       }
     }
-    const { status, nextIn } = replicaSetStatus({
-      replicaSet: rs,
-      active,
-      terminating,
-      failure: outcome.failure,
-      now: clock.now(),
-    })
-    for (const event of outcome.events) axn = axn.event(event.reason, event.message, { type: event.type })
+    active = [...active.filter((pod) => !departed.has(pod.metadata.uid!)), ...outcome.created]
+    const terminating = unfinished + outcome.created.length - active.length
+    const { failure } = outcome
+    const { status, nextIn } = replicaSetStatus({ replicaSet: rs, active, terminating, failure, now: clock.now() })
+    for (const { reason, message } of outcome.events) axn = axn.event(reason, message)
     if (nextIn !== undefined) axn = axn.requeueAfter(nextIn)
-    if (outcome.failure) {
+    if (failure) {
+      axn = axn.event(failure.reason, failure.message, { type: 'Warning' })
       const attempt = failures.get(uid) ?? 0
       failures.set(uid, attempt + 1)
       axn = axn.requeueAfter(backoffDelay(attempt, { initial: 50, max: 60_000 }))
@@ -95,76 +80,76 @@ export function replicaSetController({ clock }: { clock: Clock }): Controller<an
   return controller(ReplicaSet, {
     name: 'replicaset-controller',
     owns: [Pod],
-    watches: [{ type: Pod, map: onPod }],
+    watches: [{ type: Pod, map: (pod: objects.Pod, lister) => orphans.observe(pod, lister) }],
     concurrency: 8,
   }).step('replicas', reconcile)
 }
 
+/** Pods without a controller: few, so that adoption need not look at all pods. */
+class Orphans {
+  readonly #keys = new Set<string>()
+
+  /** Notes a pod event; returns the ReplicaSets that could adopt the pod. */
+  observe(pod: objects.Pod, lister: Lister): { name: string; namespace?: string }[] {
+    const { name, namespace } = pod.metadata
+    if (lister.get(Pod, name!, namespace) !== pod || controllerOf(pod) || pod.metadata.deletionTimestamp) {
+      this.#keys.delete(keyOf(pod))
+      return []
+    }
+    this.#keys.add(keyOf(pod))
+    return lister
+      .list(ReplicaSet, { namespace })
+      .filter((rs) => matches(rs.spec?.selector, pod.metadata.labels))
+      .map((rs) => ({ name: rs.metadata.name!, namespace }))
+  }
+
+  of(namespace: string, lister: Lister): (KubeObject & objects.Pod)[] {
+    const prefix = `${namespace}/`
+    const found: (KubeObject & objects.Pod)[] = []
+    for (const key of this.#keys) {
+      const pod = key.startsWith(prefix) && lister.get(Pod, key.slice(prefix.length), namespace)
+      if (pod) found.push(pod)
+    }
+    return found
+  }
+}
+
 interface Outcome {
-  events: { type: 'Normal' | 'Warning'; reason: string; message: string }[]
+  events: { reason: string; message: string }[]
+  created: objects.Pod[]
   failure?: { reason: 'FailedCreate' | 'FailedDelete'; message: string }
 }
 
-function* candidates(axn: Axn<any>, orphans: ReadonlySet<string>): Iterable<KubeObject & objects.Pod> {
-  const prefix = `${axn.namespace}/`
-  for (const key of orphans) {
-    if (!key.startsWith(prefix)) continue
-    const pod = axn.lister.get(Pod, key.slice(prefix.length), axn.namespace)
-    if (pod) yield pod
-  }
-}
-
 /** Creates `count` pods from the template in slow-start batches. */
-async function createPods(
-  kube: Kube,
-  rs: objects.ReplicaSet,
-  count: number,
-  expectations: Expectations,
-): Promise<Outcome> {
-  const outcome: Outcome = { events: [] }
+async function createPods(axn: Axn<any>, rs: objects.ReplicaSet, count: number): Promise<Outcome> {
+  const outcome: Outcome = { events: [], created: [] }
   const { error } = await slowStart(count, async () => {
     const pod = podFromTemplate(ReplicaSet, rs, rs.spec!.template!, generatedName(`${rs.metadata.name}-`))
-    const created = await kube.create(Pod, pod as any)
-    expectations.created(rs.metadata.uid!, created)
-    outcome.events.push({
-      type: 'Normal',
-      reason: 'SuccessfulCreate',
-      message: `Created pod: ${created.metadata.name}`,
-    })
+    const created = await axn.kube.create(Pod, pod as any)
+    outcome.created.push(created)
+    outcome.events.push({ reason: 'SuccessfulCreate', message: `Created pod: ${created.metadata.name}` })
   })
-  if (error !== undefined) {
-    outcome.failure = { reason: 'FailedCreate', message: errorMessage(error) }
-    outcome.events.push({
-      type: 'Warning',
-      reason: 'FailedCreate',
-      message: `Error creating: ${errorMessage(error)}`,
-    })
-  }
+  if (error !== undefined)
+    outcome.failure = { reason: 'FailedCreate', message: `Error creating: ${errorMessage(error)}` }
   return outcome
 }
 
 async function deletePods(
-  kube: Kube,
+  axn: Axn<any>,
   rs: objects.ReplicaSet,
   victims: readonly objects.Pod[],
-  expectations: Expectations,
+  departed: Departed,
 ): Promise<Outcome> {
-  const outcome: Outcome = { events: [] }
-  const remove = async (pod: objects.Pod) => {
-    const { name, namespace, uid } = pod.metadata
-    expectations.deleting(rs.metadata.uid!, uid!)
+  const outcome: Outcome = { events: [], created: [] }
+  const remove = async ({ metadata: { name, namespace, uid } }: objects.Pod) => {
+    departed.add(rs.metadata.uid!, uid!)
     try {
-      await kube.delete(Pod, name!, namespace, { preconditions: { uid: uid! } })
-      outcome.events.push({ type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` })
+      await axn.kube.delete(Pod, name!, namespace, { preconditions: { uid: uid! } })
+      outcome.events.push({ reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` })
     } catch (error) {
       if (isNotFound(error) || isConflict(error)) return
-      expectations.undelete(uid!)
-      outcome.failure = { reason: 'FailedDelete', message: errorMessage(error) }
-      outcome.events.push({
-        type: 'Warning',
-        reason: 'FailedDelete',
-        message: `Error deleting: ${errorMessage(error)}`,
-      })
+      departed.remove(uid!)
+      outcome.failure = { reason: 'FailedDelete', message: `Error deleting: ${errorMessage(error)}` }
     }
   }
   await Promise.all(victims.map(remove))

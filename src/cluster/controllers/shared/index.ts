@@ -1,7 +1,7 @@
 export { slowStart } from './batch.ts'
 export { type Claim, claim, settleClaim } from './claim.ts'
 export { type ConditionInput, setCondition, withoutCondition } from './conditions.ts'
-export { Expectations } from './expectations.ts'
+export { Departed } from './departed.ts'
 export { scaled, unlessZero } from './numbers.ts'
 export { controllerReference } from './owners.ts'
 export { generatedName, podFromTemplate } from './pod-template.ts'

@@ -1,0 +1,114 @@
+import type { objects } from '#kube'
+import { equal } from '#lib'
+import { NodeInfo } from './node-info.ts'
+import { type PodInfo, podInfo } from './pod-info.ts'
+
+/** What a change may mean to waiting pods: room anywhere, or a new pod that those with affinity or spread rules look at. */
+export type Effect = 'none' | 'room' | 'neighbour'
+
+/**
+ * The scheduler's picture of the cluster: nodes, and the pods that are on them or have been promised to them (assumed: bound,
+ * but the cache has not shown it yet). Everything is kept incrementally, so that one more pod costs one update.
+ */
+export class Cluster {
+  readonly nodes: NodeInfo[] = []
+  readonly #byName = new Map<string, NodeInfo>()
+  readonly #placed = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
+  readonly #namespaces = new Map<string, Map<string, { info: PodInfo; node: string }>>()
+  /** Pods with required anti-affinity, whom every newcomer must respect. */
+  readonly repelling = new Map<string, { info: PodInfo; node: string }>()
+  /** Pods with preferred (anti-)affinity or required affinity, who pull or push newcomers in scores. */
+  readonly attracting = new Map<string, { info: PodInfo; node: string }>()
+
+  node(name: string): NodeInfo | undefined {
+    return this.#byName.get(name)
+  }
+
+  /** Pods on nodes, of one namespace or all. */
+  *placed(namespace?: string): Iterable<{ info: PodInfo; node: string }> {
+    if (namespace === undefined) yield* this.#placed.values()
+    else yield* this.#namespaces.get(namespace)?.values() ?? []
+  }
+
+  setNode(node: objects.Node): Effect {
+    const known = this.#byName.get(node.metadata.name!)
+    if (!known) {
+      const info = new NodeInfo(node)
+      this.#byName.set(info.name, info)
+      this.nodes.push(info)
+      for (const { info: pod, node: on } of this.#placed.values()) if (on === info.name) info.add(pod)
+      return 'room'
+    }
+    const before = known.node
+    known.update(node)
+    const same =
+      equal(before.spec, node.spec) &&
+      equal(before.metadata.labels, node.metadata.labels) &&
+      equal(before.status?.allocatable, node.status?.allocatable)
+    return same ? 'none' : 'room'
+  }
+
+  removeNode(name: string): void {
+    const known = this.#byName.get(name)
+    if (!known) return
+    this.#byName.delete(name)
+    this.nodes.splice(this.nodes.indexOf(known), 1)
+  }
+
+  /** Takes a pod's event in: bound pods count until they are finished or gone. */
+  setPod(pod: objects.Pod): Effect {
+    const uid = pod.metadata.uid!
+    const node = pod.spec?.nodeName
+    const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+    const known = this.#placed.get(uid)
+    if (finished) return this.removePod(uid)
+    // An event from before our binding says nothing against it.
+    if (!node) return 'none'
+    const info = podInfo(pod)
+    if (known?.node === node && equal(known.info, info)) {
+      const confirmed = known.assumed
+      known.assumed = false
+      return confirmed ? 'neighbour' : 'none'
+    }
+    this.#place(info, node, false)
+    return known ? 'room' : 'neighbour'
+  }
+
+  removePod(uid: string): Effect {
+    const known = this.#placed.get(uid)
+    if (!known) return 'none'
+    this.#byName.get(known.node)?.remove(uid)
+    this.#placed.delete(uid)
+    this.repelling.delete(uid)
+    this.attracting.delete(uid)
+    const siblings = this.#namespaces.get(known.info.namespace)
+    siblings?.delete(uid)
+    if (siblings?.size === 0) this.#namespaces.delete(known.info.namespace)
+    return 'room'
+  }
+
+  assume(info: PodInfo, node: string): void {
+    this.#place(info, node, true)
+  }
+
+  /** The binding failed; a pod that an event has confirmed meanwhile stays. */
+  forget(uid: string): void {
+    if (this.#placed.get(uid)?.assumed) this.removePod(uid)
+  }
+
+  isPlaced(uid: string): boolean {
+    return this.#placed.has(uid)
+  }
+
+  #place(info: PodInfo, node: string, assumed: boolean): void {
+    if (this.#placed.has(info.uid)) this.removePod(info.uid)
+    const entry = { info, node, assumed }
+    this.#placed.set(info.uid, entry)
+    const siblings = this.#namespaces.get(info.namespace)
+    if (siblings) siblings.set(info.uid, entry)
+    else this.#namespaces.set(info.namespace, new Map([[info.uid, entry]]))
+    if (info.antiAffinity.length > 0) this.repelling.set(info.uid, entry)
+    if (info.preferred.length + info.affinity.length > 0) this.attracting.set(info.uid, entry)
+    this.#byName.get(node)?.add(info)
+  }
+}
