@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { CuddleError, errorMessage, formatDuration, randomSuffix, rfc3339 } from '#lib'
-import { resolveSpec } from '#spec'
+import { type AppSpec, missingConfig, resolveSpec } from '#spec'
 import type { Builder, BuildSource } from './build/index.ts'
 import { appUrl, type Context, readSettings } from './context.ts'
 import { expectLive, followRelease } from './follow.ts'
 import { apiVersion, Build, type BuildObject, type Cause, labels, type ReleaseObject } from './kinds.ts'
-import { startRelease } from './releases.ts'
+import { currentRelease, getApp, releaseConfig, startRelease } from './releases.ts'
 
 export interface DeployRequest {
   app: string
@@ -58,11 +59,13 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     mode: result.mode,
     timings: result.timings,
   })
+  const newConfig = await completeConfig(context, app, resolved.spec, write)
   const built = context.clock.monotonic()
   const release = await startRelease(context, app, {
     cause: request.cause,
     image: { ref: result.image, kind: result.kind, runtime: result.runtime, build: build.metadata.name },
     spec: resolved.spec,
+    newConfig,
     releaseCommand: true,
   })
   const { number } = release.spec
@@ -75,6 +78,25 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   )
   if (resolved.spec.processes.web) write(`       ${appUrl(app, settings)}`)
   return live
+}
+
+/** Makes up the config vars that the spec wants generated. @throws CuddleError `missing-config` for those that a person must give */
+async function completeConfig(
+  context: Context,
+  app: string,
+  spec: AppSpec,
+  write: (line: string) => void,
+): Promise<Record<string, string>> {
+  const config = await releaseConfig(context, await currentRelease(context, await getApp(context, app)))
+  const { generate, prompt } = missingConfig(spec, config)
+  if (prompt.length > 0) {
+    throw new CuddleError('missing-config', `${app} needs config vars that are not set`, {
+      details: prompt.map(({ name, description }) => (description ? `${name}: ${description}` : name)),
+      hint: `cuddle config:set -a ${app} ${prompt.map(({ name }) => `${name}=…`).join(' ')}, then push again`,
+    })
+  }
+  if (generate.length > 0) write(`       generated ${generate.join(', ')}`)
+  return Object.fromEntries(generate.map((name) => [name, randomBytes(32).toString('base64url')]))
 }
 
 async function recordBuild(context: Context, request: DeployRequest): Promise<BuildObject> {

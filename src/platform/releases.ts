@@ -1,7 +1,7 @@
 import { isAlreadyExists, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
 import { type CompileInput, compile, configSecret } from '#manifests'
-import type { AppSpec } from '#spec'
+import { type AppSpec, validConfig } from '#spec'
 import { appUrl, type Context, readSettings, type Settings } from './context.ts'
 import {
   App,
@@ -21,6 +21,8 @@ export interface ReleaseChange {
   spec?: AppSpec
   /** The whole config, replacing the old one. */
   config?: Record<string, string>
+  /** Config vars that are added where there are none of their names. */
+  newConfig?: Record<string, string>
   releaseCommand?: boolean
 }
 
@@ -104,7 +106,7 @@ export function nextRelease(
     settings: Settings
   },
 ): { spec: ReleaseSpec; secret: KubeObject | undefined } {
-  const config = change.config ?? state.config
+  const config = { ...change.newConfig, ...(change.config ?? state.config) }
   const fields: ReleaseSpec = {
     app: state.app,
     number: state.number,
@@ -194,28 +196,18 @@ export async function setConfig(
   const before = await releaseConfig(context, await currentRelease(context, app))
   const config = { ...before }
   for (const [key, value] of Object.entries(changes)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
-      throw new CuddleError('bad-config', `"${key}" cannot be the name of a config var`, {
-        hint: 'letters, digits and _ only, not starting with a digit',
-      })
-    }
     if (value === null) delete config[key]
-    else if (value.includes('\0'))
-      throw new CuddleError('bad-config', `the value of ${key} holds a NUL byte, which no environment can carry`)
     else config[key] = value
   }
-  const size = Object.entries(config).reduce(
-    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
-    0,
+  const problems = validConfig(
+    Object.fromEntries(Object.entries(config).filter(([key]) => key in changes || !(key in before))),
   )
-  if (size > 1_000_000) {
-    throw new CuddleError(
-      'bad-config',
-      `the config of ${appName} would be ${size} bytes; Kubernetes keeps at most 1,000,000 in a Secret`,
-      {
-        hint: 'put large values into a file or a volume',
-      },
-    )
+  const whole = problems.length > 0 ? problems : validConfig(config)
+  if (whole.length > 0) {
+    throw new CuddleError('bad-config', `the config of ${appName} was not changed`, {
+      details: whole.map((problem) => problem.message),
+      hint: whole.find((problem) => problem.hint)?.hint,
+    })
   }
   const changed = Object.keys(changes).filter((key) => before[key] !== config[key])
   if (changed.length === 0) return undefined

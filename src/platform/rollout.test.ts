@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { KubeObject } from '#kube'
+import { report } from './diagnose.ts'
+import { assess, serving, type View } from './rollout.ts'
+
+const labels = { 'cuddle.dev/app': 'shop', 'cuddle.dev/process': 'web' }
+
+function world(options: {
+  replicas: number
+  ready: number
+  old?: number
+  container?: object
+  restartCount?: number
+  progressing?: string
+}): { wanted: KubeObject[]; view: View } {
+  const deployment = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: 'shop-web',
+      namespace: 'shop',
+      uid: 'd',
+      generation: 2,
+      labels,
+      annotations: { 'deployment.kubernetes.io/revision': '2' },
+    },
+    spec: { replicas: options.replicas, progressDeadlineSeconds: 120 },
+    status: {
+      observedGeneration: 2,
+      replicas: options.replicas + (options.old ?? 0),
+      updatedReplicas: options.replicas,
+      availableReplicas: options.ready + (options.old ?? 0),
+      conditions: options.progressing ? [{ type: 'Progressing', status: 'False', reason: options.progressing }] : [],
+    },
+  }
+  const set = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: {
+      name: 'shop-web-2',
+      uid: 'r',
+      annotations: { 'deployment.kubernetes.io/revision': '2' },
+      ownerReferences: [{ uid: 'd' }],
+    },
+  }
+  const pods = Array.from({ length: options.replicas }, (_, index) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `shop-web-2-${index}`,
+      namespace: 'shop',
+      uid: `p${index}`,
+      labels,
+      ownerReferences: [{ uid: 'r' }],
+    },
+    spec: { containers: [{ name: 'web' }] },
+    status: {
+      conditions: [{ type: 'Ready', status: index < options.ready ? 'True' : 'False' }],
+      containerStatuses: [{ name: 'web', restartCount: options.restartCount ?? 0, ...options.container }],
+    },
+  }))
+  return { wanted: [deployment], view: { deployments: [deployment], replicaSets: [set], pods } as unknown as View }
+}
+
+test('a rollout is complete when all new pods serve and no old one is left', () => {
+  const { wanted, view } = world({ replicas: 2, ready: 2 })
+  assert.deepEqual(assess(wanted, view), { state: 'complete' })
+})
+
+test('old pods that are still leaving do not keep a developer waiting', () => {
+  const { wanted, view } = world({ replicas: 2, ready: 2, old: 1 })
+  assert.equal(serving(wanted, view), true)
+  assert.deepEqual(assess(wanted, view), { state: 'progressing', message: 'web: 2 of 2 ready, old pods leaving' })
+})
+
+test('a Deployment that its controller has not seen yet is not done', () => {
+  const { wanted, view } = world({ replicas: 1, ready: 1 })
+  view.deployments[0].metadata.generation = 3
+  assert.equal(serving(wanted, view), false)
+  assert.equal(assess(wanted, view).state, 'progressing')
+})
+
+test('one crash may be bad luck, the second is the release', () => {
+  const crashed = {
+    state: { waiting: { reason: 'CrashLoopBackOff' } },
+    lastState: { terminated: { exitCode: 3, reason: 'Error' } },
+  }
+  const once = world({ replicas: 1, ready: 0, container: crashed, restartCount: 0 })
+  assert.equal(assess(once.wanted, once.view).state, 'progressing')
+  const twice = world({ replicas: 1, ready: 0, container: crashed, restartCount: 1 })
+  const rollout = assess(twice.wanted, twice.view)
+  assert.equal(rollout.state, 'failed')
+  assert.equal(rollout.state === 'failed' && rollout.reason, 'crash')
+  assert.match(rollout.state === 'failed' ? rollout.message : '', /web exited with code 3/)
+})
+
+test('running out of memory, a missing image and a passed deadline each have their own reason', () => {
+  const cases: [object, number, string][] = [
+    [{ state: {}, lastState: { terminated: { exitCode: 137, signal: 9, reason: 'OOMKilled' } } }, 2, 'oom'],
+    [{ state: { waiting: { reason: 'ErrImagePull', message: 'no such image' } } }, 0, 'image'],
+    [{ state: { waiting: { reason: 'CreateContainerConfigError', message: 'secret "x" not found' } } }, 0, 'config'],
+  ]
+  for (const [container, restartCount, reason] of cases) {
+    const { wanted, view } = world({ replicas: 1, ready: 0, container, restartCount })
+    const rollout = assess(wanted, view)
+    assert.equal(rollout.state === 'failed' && rollout.reason, reason)
+  }
+  const late = world({ replicas: 1, ready: 0, progressing: 'ProgressDeadlineExceeded' })
+  const rollout = assess(late.wanted, late.view)
+  assert.equal(rollout.state === 'failed' && rollout.reason, 'deadline')
+})
+
+test('the report guesses the likely cause from what was seen', () => {
+  const failed = (container: object, restartCount = 2) => {
+    const { wanted, view } = world({
+      replicas: 1,
+      ready: 0,
+      container,
+      restartCount,
+      progressing: 'ProgressDeadlineExceeded',
+    })
+    const rollout = assess(wanted, view)
+    assert.ok(rollout.state === 'failed')
+    return rollout
+  }
+  const crash = failed({ state: {}, lastState: { terminated: { exitCode: 1, reason: 'Error' } } })
+  const missing = report(
+    crash,
+    { logs: ['** (RuntimeError) environment variable DATABASE_URL is missing.'], events: [] },
+    'shop',
+  )
+  assert.match(missing.cause!, /DATABASE_URL is missing/)
+  const command = report(
+    failed({ state: {}, lastState: { terminated: { exitCode: 127, reason: 'Error' } } }),
+    { logs: ['sh: 1: bin/shop: not found'], events: [] },
+    'shop',
+  )
+  assert.match(command.cause!, /command cannot be run/)
+  const deaf = report(
+    failed({ state: { running: {} } }, 0),
+    {
+      logs: ['listening on 4000'],
+      events: ['Unhealthy: Startup probe failed: dial tcp 127.64.0.2:20001: connection refused'],
+    },
+    'shop',
+  )
+  assert.equal(deaf.reason, 'probe')
+  assert.match(deaf.cause!, /nothing listens on \$PORT/)
+  assert.match(deaf.probe!, /connection refused/)
+})
