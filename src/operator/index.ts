@@ -1,5 +1,8 @@
 export { childAnnotation } from './axn.ts'
 export { controller, reconcileOnce } from './controller.ts'
+export { type ManifestOptions, manifest } from './manifest.ts'
 export { startOperator } from './operator.ts'
+export { leaseRules, rbacFor } from './rbac.ts'
+export { type CustomObject, type PrinterColumn, type Resource, type ResourceDefinition, resource } from './resource.ts'
 export { testAxn } from './testing.ts'
 export * from './types.ts'
