@@ -1,0 +1,646 @@
+import type { Socket } from 'node:net'
+import { ChunkScanner } from './chunks.ts'
+import type { Context, RouterEndpoint } from './context.ts'
+import { type Head, incomplete, parseRequestHead } from './head.ts'
+import { latin1 } from './latin1.ts'
+import { normalHost, type Route } from './matcher.ts'
+import { renderPage } from './pages.ts'
+import { idempotent, requestText, responseText, targetOf } from './request.ts'
+import { takeOver } from './socket.ts'
+import { type Failure, type Framing, type ResponseSink, Upstream } from './upstream.ts'
+
+/** Up to here, bytes travel as a Latin-1 string in one write (the size Node copies on the stack). */
+const smallBytes = 16 * 1024
+/** Times one request is sent anew after an endpoint may have seen it. */
+const maxRetries = 2
+/** Pause before endpoints that refused the connection are tried again, ms. */
+const refusedPauseMs = 100
+/** Seconds in which a client that was answered early may end its upload. */
+const lingerSeconds = 2
+/** Seconds without progress after which a client that closed its sending side is given up. */
+const halfClosedSeconds = 5
+
+/**
+ * One client connection. The life of an exchange:
+ *
+ * 1. head      bytes gather until the head is whole; malformed ones are answered and the connection closes
+ * 2. dispatch  route by host and path, pick an endpoint, send over a pooled or a new connection; without endpoint, hold
+ * 3. body      what follows of the request is passed on; back-pressure both ways
+ * 4. respond   head (hop-by-hop fields gone) and body of the response go to the client
+ * 5. settled   counted; the endpoint's connection rests in the pool; pipelined bytes are looked at only now
+ */
+export class Downstream implements ResponseSink {
+  readonly #context: Context
+  readonly #socket: Socket
+  readonly #onClose: (connection: Downstream) => void
+  readonly #remote: string
+  #mode: 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed' = 'head'
+  #pending: Buffer | undefined
+  /** Tick of the last progress. */
+  #since: number
+  /** Tick of the first byte of a head that is not whole yet. */
+  #headSince = 0
+  #ended = false
+  #lastHost = ''
+  #lastHostNormal: string | undefined
+  #blocked = false
+
+  // The exchange.
+  method = ''
+  upgrading = false
+  dechunk = false
+  #minor = 1
+  #keep = true
+  #route: Route | undefined
+  #path = ''
+  #requestId = ''
+  #started = 0
+  #text = ''
+  #chunks: Buffer[] | undefined
+  #chunkBytes = 0
+  #replayable = true
+  #bodyLeft = 0
+  #scanner: ChunkScanner | undefined
+  #requestDone = true
+  #upstream: Upstream | undefined
+  #sent = false
+  #tried: Set<RouterEndpoint> | undefined
+  #retries = 0
+  #cancelHold: (() => void) | undefined
+  #status = 0
+  #enchunk = false
+  #bytes = 0
+
+  constructor(context: Context, accepted: Socket, onClose: (connection: Downstream) => void) {
+    this.#context = context
+    this.#onClose = onClose
+    this.#since = context.tick
+    this.#remote = (accepted.remoteAddress ?? '').replace(/^::ffff:/, '')
+    const { buffer } = context
+    this.#socket = takeOver(accepted, buffer, (bytes, length) => this.#read(bytes, 0, length))
+    this.#socket.on('drain', () => {
+      this.#blocked = false
+      this.#upstream?.socket.resume()
+    })
+    this.#socket.on('end', () => this.#clientEnded())
+    this.#socket.on('error', () => this.#socket.destroy())
+    this.#socket.on('close', () => this.#clientClosed())
+  }
+
+  /** Between requests: nothing is lost when it closes now. */
+  get idle(): boolean {
+    return this.#mode === 'head' && this.#pending === undefined
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** The router is going: idle connections close, others after their response. */
+  drain(): void {
+    this.#keep = false
+    if (this.idle) this.#socket.end()
+  }
+
+  // ---- from the client
+
+  #read(buffer: Buffer, at: number, length: number): void {
+    this.#since = this.#context.tick
+    if (this.#mode === 'head') this.#readHead(buffer, at, length)
+    else if (this.#mode === 'exchange') this.#readBody(buffer, at, length)
+    else if (this.#mode === 'tunnel') this.#sendOn(Buffer.from(buffer.subarray(at, length)))
+  }
+
+  #readHead(buffer: Buffer, at: number, length: number): void {
+    const first = this.#pending === undefined
+    if (this.#pending) {
+      const before = this.#pending.length
+      buffer = Buffer.concat([this.#pending, buffer.subarray(at, length)])
+      at = 0
+      length = buffer.length
+      this.#pending = undefined
+      // Bytes that trickle in must not have the whole head parsed each time.
+      if (length <= 65536 && buffer.indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1') < 0 && before > 1024) {
+        if (buffer.indexOf('\n\n', Math.max(0, before - 1), 'latin1') >= 0) {
+          this.#refuse(400)
+          return
+        }
+        this.#pending = buffer
+        return
+      }
+    }
+    const head = this.#context.requestHead
+    const end = parseRequestHead(buffer, at, length, head)
+    if (end > 0) this.#begin(buffer, head, length)
+    else if (end === incomplete) {
+      if (first) this.#headSince = this.#context.tick
+      this.#pending = Buffer.from(buffer.subarray(at, length))
+    } else this.#refuse(-end)
+  }
+
+  #refuse(status: number): void {
+    const messages: Record<number, string> = {
+      400: 'the request is not valid HTTP/1.1',
+      405: 'the router does not take this method',
+      408: 'the request did not arrive in time',
+      414: 'the address of the request is too long',
+      431: 'the head of the request is too large',
+      501: 'the request is encoded in a way that the router does not know',
+      505: 'the router speaks HTTP/1.0 and HTTP/1.1',
+    }
+    this.#context.unrouted++
+    this.#mode = 'linger'
+    this.#pending = undefined
+    this.#since = this.#context.tick
+    this.#socket.end(
+      renderPage({ status, message: messages[status] ?? 'the request was refused' }, '', { head: false, close: true }),
+    )
+  }
+
+  #begin(buffer: Buffer, head: Head, length: number): void {
+    const context = this.#context
+    this.#mode = 'exchange'
+    this.#started = context.clock.monotonic()
+    const method = (this.method = latin1(buffer, head.methodStart, head.methodEnd))
+    const target = method === 'CONNECT' || method === 'TRACE' ? undefined : targetOf(buffer, head, method)
+    if (!target) {
+      this.#refuse(method === 'CONNECT' || method === 'TRACE' ? 405 : 400)
+      return
+    }
+    if (target.host !== this.#lastHost || this.#lastHostNormal === undefined) {
+      this.#lastHost = target.host
+      this.#lastHostNormal = normalHost(target.host)
+    }
+    const host = this.#lastHostNormal
+    if (host === undefined) {
+      this.#refuse(400)
+      return
+    }
+    this.#minor = head.minor
+    this.dechunk = head.minor === 0
+    this.#keep = !context.draining && !head.close && (head.minor === 1 || head.keepAlive) && !this.#ended
+    const { end } = head
+    this.#bodyLeft = Math.max(0, head.contentLength)
+    this.#scanner = head.chunked ? new ChunkScanner() : undefined
+    this.#requestDone = this.#bodyLeft === 0 && !head.chunked
+    this.#path = target.path
+    this.#status = this.#bytes = this.#retries = this.#chunkBytes = 0
+    this.#enchunk = this.#sent = this.upgrading = false
+    this.#replayable = true
+    this.#chunks = this.#tried = undefined
+    const given = head.requestIdEnd > head.requestIdStart ? latin1(buffer, head.requestIdStart, head.requestIdEnd) : ''
+    this.#requestId = given !== '' && /^[\w.+/=-]{1,200}$/.test(given) ? given : context.requestId()
+
+    const route = (this.#route = context.matcher.find(host, target.path))
+    let extra = `X-Forwarded-For: ${head.forwardedFor === '' ? this.#remote : `${head.forwardedFor}, ${this.#remote}`}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ${target.host}\r\nX-Request-Id: ${this.#requestId}\r\n`
+    if (head.upgrade && head.upgradeEnd > 0 && head.minor === 1 && this.#requestDone) {
+      const protocol = latin1(buffer, head.upgradeStart, head.upgradeEnd)
+      // Cleartext HTTP/2 would put requests out of the router's sight.
+      if (!/\bh2c\b/i.test(protocol)) {
+        this.upgrading = true
+        extra += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`
+      }
+    }
+    this.#text = requestText(buffer, head, target, extra)
+    if (!route) {
+      context.unrouted++
+      if (!this.#requestDone) this.#readBody(buffer, end, length)
+      else if (end < length) this.#stash(buffer, end, length)
+      this.#page(404, 'no app answers at this address', ['see which addresses there are: `cuddle apps`'])
+      return
+    }
+    route.metrics.requests++
+    route.metrics.active++
+    if (!this.#requestDone) {
+      if (end < length) this.#readFirst(buffer, end, length)
+    } else if (end < length) this.#stash(buffer, end, length)
+    if (this.#mode === 'exchange') this.#dispatch()
+  }
+
+  /** The part of the body that came with the head: joined to it when small, so that both leave in one write. */
+  #readFirst(buffer: Buffer, at: number, length: number): void {
+    const stop = this.#follow(buffer, at, length)
+    if (stop < 0) return
+    if (stop - at <= smallBytes && this.#text.length < smallBytes) {
+      this.#text += latin1(buffer, at, stop)
+      this.#route!.metrics.bytesIn += stop - at
+    } else this.#sendOn(Buffer.from(buffer.subarray(at, stop)))
+    if (stop < length) this.#stash(buffer, stop, length)
+  }
+
+  #readBody(buffer: Buffer, at: number, length: number): void {
+    if (this.#requestDone) {
+      this.#stash(buffer, at, length)
+      return
+    }
+    const stop = this.#follow(buffer, at, length)
+    if (stop < 0) return
+    this.#sendOn(Buffer.from(buffer.subarray(at, stop)))
+    if (stop < length) this.#stash(buffer, stop, length)
+  }
+
+  /** Where the body's bytes in this buffer end; -1 when they are malformed and the exchange was given up. */
+  #follow(buffer: Buffer, at: number, length: number): number {
+    if (!this.#scanner) {
+      const stop = Math.min(length, at + this.#bodyLeft)
+      this.#bodyLeft -= stop - at
+      this.#requestDone = this.#bodyLeft === 0
+      return stop
+    }
+    const stop = this.#scanner.feed(buffer, at, length)
+    this.#requestDone = this.#scanner.done
+    if (!this.#scanner.failed) return stop
+    this.#abandonUpstream()
+    if (this.#status === 0) this.#page(400, 'the body of the request is badly chunked', [], true)
+    else this.#socket.destroy()
+    return -1
+  }
+
+  /** Bytes of the next request wait until this one is answered. */
+  #stash(buffer: Buffer, at: number, length: number): void {
+    const bytes = buffer.subarray(at, length)
+    this.#pending = this.#pending ? Buffer.concat([this.#pending, bytes]) : Buffer.from(bytes)
+    this.#socket.pause()
+  }
+
+  /** Passes bytes of the body (or of a tunnel) on; keeps them while they may have to be sent again. `bytes` is ours. */
+  #sendOn(bytes: Buffer): void {
+    if (this.#route) this.#route.metrics.bytesIn += bytes.length
+    if (this.#replayable || !this.#sent) {
+      this.#chunkBytes += bytes.length
+      ;(this.#chunks ??= []).push(bytes)
+    }
+    if (!this.#sent) {
+      if (this.#chunkBytes > this.#context.limits.maxReplay) this.#socket.pause()
+      return
+    }
+    if (this.#chunkBytes > this.#context.limits.maxReplay) this.#forget()
+    const upstream = this.#upstream
+    if (!upstream) return
+    upstream.single = false
+    upstream.since = this.#context.tick
+    if (!upstream.socket.write(bytes)) this.#socket.pause()
+  }
+
+  #forget(): void {
+    this.#replayable = false
+    this.#chunks = undefined
+  }
+
+  // ---- to the endpoint
+
+  #dispatch(fresh = false): void {
+    const context = this.#context
+    const { service } = this.#route!
+    const endpoint = service.pick(context.clock.monotonic(), this.#tried) as RouterEndpoint | undefined
+    if (!endpoint) {
+      this.#hold()
+      return
+    }
+    endpoint.outstanding++
+    const pooled = fresh ? undefined : this.#pooled(endpoint)
+    this.#sent = false
+    if (pooled) {
+      this.#upstream = pooled
+      this.#send(pooled)
+    } else this.#upstream = new Upstream(context, endpoint, this)
+  }
+
+  /**
+   * A resting connection. A request that must not be sent twice takes only one that was used within the last second: a
+   * connection which dies unseen has nearly always rested for longer.
+   */
+  #pooled(endpoint: RouterEndpoint): Upstream | undefined {
+    const { idle } = endpoint
+    const { tick } = this.#context
+    const upstream = idle[idle.length - 1] as Upstream | undefined
+    if (!upstream) return undefined
+    if (upstream.idleUntil <= tick) {
+      endpoint.idle.splice(0).forEach((connection: Upstream) => {
+        connection.destroy()
+      })
+      return undefined
+    }
+    if (tick - upstream.idleSince > 1 && !idempotent(this.method)) return undefined
+    idle.pop()
+    return upstream
+  }
+
+  #send(upstream: Upstream): void {
+    upstream.begin(this)
+    this.#sent = true
+    const { socket } = upstream
+    const chunks = this.#chunks
+    if (!chunks) {
+      upstream.single = this.#requestDone && this.#text.length < smallBytes
+      socket.write(this.#text, 'latin1')
+      return
+    }
+    socket.cork()
+    socket.write(this.#text, 'latin1')
+    let flowing = true
+    for (const chunk of chunks) flowing = socket.write(chunk)
+    socket.uncork()
+    if (this.#chunkBytes > this.#context.limits.maxReplay) this.#forget()
+    if (flowing && !this.#pending) this.#socket.resume()
+  }
+
+  connected(): void {
+    if (this.#upstream) this.#send(this.#upstream)
+  }
+
+  drained(): void {
+    if (!this.#pending || this.#mode === 'tunnel') this.#socket.resume()
+  }
+
+  /** No endpoint takes the request now: wait for one, for a while. */
+  #hold(): void {
+    const { clock, limits } = this.#context
+    const { service } = this.#route!
+    const left = this.#started + limits.holdMs - clock.monotonic()
+    if (left <= 0 || this.#context.waiting >= limits.maxWaiting) {
+      const app = service.key.slice(0, service.key.indexOf('/'))
+      this.#page(503, `no process of ${app} is ready to answer`, [
+        'what runs: `cuddle ps`',
+        'what it says: `cuddle logs`',
+      ])
+      return
+    }
+    this.#context.waiting++
+    const again = () => {
+      this.#cancelHold?.()
+      this.#tried = undefined
+      this.#dispatch()
+    }
+    const refused = this.#tried !== undefined
+    const stop = clock.after(refused ? Math.min(left, refusedPauseMs) : left, again)
+    service.waiters.add(again)
+    this.#cancelHold = () => {
+      this.#cancelHold = undefined
+      this.#context.waiting--
+      stop()
+      service.waiters.delete(again)
+    }
+  }
+
+  failed(upstream: Upstream, failure: Failure, message: string): void {
+    if (this.#upstream !== upstream) return
+    const { endpoint } = upstream
+    this.#upstream = undefined
+    endpoint.outstanding--
+    if (this.#mode === 'tunnel') {
+      this.#settle(false)
+      this.#socket.destroy()
+      return
+    }
+    if (this.#status !== 0) {
+      // Half a response is out: only a connection that breaks off tells the client so.
+      this.#route!.metrics.aborted++
+      this.#settle(false)
+      this.#socket.destroy()
+      return
+    }
+    const now = this.#context.clock.monotonic()
+    if (failure === 'connect') {
+      endpoint.shunnedUntil = now + 1000
+      ;(this.#tried ??= new Set()).add(endpoint)
+      this.#dispatch()
+      return
+    }
+    const safe = failure === 'unsent' || (failure === 'silent' && idempotent(this.method))
+    if (safe && this.#replayable && this.#retries < maxRetries) {
+      this.#retries++
+      this.#route!.metrics.retries++
+      if (upstream.served === 0) (this.#tried ??= new Set()).add(endpoint)
+      this.#dispatch(true)
+      return
+    }
+    this.#context.log.debug({ service: this.#route!.service.key, pod: endpoint.pod, failure }, message)
+    if (failure === 'timeout') this.#page(504, 'the app did not answer in time', ['what it says: `cuddle logs`'])
+    else this.#page(502, `the app did not answer properly: ${message}`, ['what it says: `cuddle logs`'])
+  }
+
+  // ---- to the client
+
+  informational(buffer: Buffer, start: number, end: number): void {
+    if (this.#minor === 1) this.#write(latin1(buffer, start, end), 'latin1')
+  }
+
+  respond(head: Head, framing: Framing, buffer: Buffer, start: number, stop: number): void {
+    this.#since = this.#context.tick
+    this.#status = head.status
+    const old = this.#minor === 0
+    if (!this.#requestDone || this.#context.draining) this.#keep = false
+    if (old && (framing === 'chunked' || framing === 'close')) this.#keep = false
+    this.#enchunk = !old && framing === 'close'
+    buffer[start + 7] = 49
+    let insert = this.#enchunk ? 'Transfer-Encoding: chunked\r\n' : ''
+    if (!this.#keep) insert += 'Connection: close\r\n'
+    else if (old) insert += 'Connection: keep-alive\r\n'
+    const { end } = head
+    const small = stop - start <= smallBytes
+    if (insert === '' && small && !head.connectionExtra) {
+      this.#write(head.slice(buffer, start, stop), 'latin1')
+      return
+    }
+    const text = `${responseText(buffer, head, start, old && framing === 'chunked')}${insert}\r\n`
+    if (small || end === stop) {
+      this.#write(text + latin1(buffer, end, stop), 'latin1')
+      return
+    }
+    this.#socket.cork()
+    this.#write(text, 'latin1')
+    this.#write(Buffer.from(buffer.subarray(end, stop)))
+    this.#socket.uncork()
+  }
+
+  body(buffer: Buffer, start: number, stop: number): void {
+    if (start === stop) return
+    this.#since = this.#context.tick
+    if (!this.#enchunk) {
+      if (stop - start <= smallBytes) this.#write(latin1(buffer, start, stop), 'latin1')
+      else this.#write(Buffer.from(buffer.subarray(start, stop)))
+      return
+    }
+    const size = `${(stop - start).toString(16)}\r\n`
+    if (stop - start <= smallBytes) {
+      this.#write(`${size}${latin1(buffer, start, stop)}\r\n`, 'latin1')
+      return
+    }
+    this.#socket.cork()
+    this.#write(size, 'latin1')
+    this.#write(Buffer.from(buffer.subarray(start, stop)))
+    this.#write('\r\n', 'latin1')
+    this.#socket.uncork()
+  }
+
+  responded(upstream: Upstream): void {
+    this.#upstream = undefined
+    upstream.endpoint.outstanding--
+    upstream.release(this.#requestDone)
+    if (this.#enchunk) this.#write('0\r\n\r\n', 'latin1')
+    this.#settle(this.#keep, upstream.endpoint.pod)
+  }
+
+  switched(head: Head, buffer: Buffer, start: number, stop: number): void {
+    this.#status = 101
+    this.#mode = 'tunnel'
+    this.#keep = false
+    this.#forget()
+    this.#socket.setKeepAlive(true, 60_000)
+    this.#upstream?.socket.setKeepAlive(true, 60_000)
+    const text = `${responseText(buffer, head, start, false)}Connection: Upgrade\r\n\r\n`
+    this.#write(text + latin1(buffer, head.end, stop), 'latin1')
+    const early = this.#pending
+    this.#pending = undefined
+    if (early) this.#sendOn(early)
+    this.#socket.resume()
+    if (this.#ended) this.#upstream?.socket.end()
+  }
+
+  tunnelled(buffer: Buffer, start: number, stop: number): void {
+    this.#write(Buffer.from(buffer.subarray(start, stop)))
+  }
+
+  tunnelEnded(): void {
+    if (this.#ended) this.#settle(false)
+    this.#socket.end()
+  }
+
+  #write(data: string | Buffer, encoding?: BufferEncoding): void {
+    this.#bytes += data.length
+    if (this.#socket.write(data, encoding) || this.#blocked) return
+    this.#blocked = true
+    this.#upstream?.socket.pause()
+  }
+
+  /** Answers the exchange with a page of the router's own. */
+  #page(status: number, message: string, hints: readonly string[] = [], close = false): void {
+    this.#cancelHold?.()
+    if (!this.#requestDone || close || this.#context.draining) this.#keep = false
+    this.#status = status
+    const key = this.#route?.service.key
+    const accept = /\r\naccept:([^\r]*)/i.exec(this.#text)?.[1] ?? ''
+    const app = key?.slice(0, key.indexOf('/'))
+    const page = { status, message, hints, app, requestId: this.#requestId }
+    this.#write(renderPage(page, accept, { head: this.method === 'HEAD', close: !this.#keep }))
+    this.#settle(this.#keep)
+  }
+
+  // ---- the end
+
+  /** Counts the exchange and turns to the next one, or closes. */
+  #settle(keep: boolean, pod = ''): void {
+    const context = this.#context
+    const route = this.#route
+    if (route) {
+      const { metrics } = route
+      const ms = context.clock.monotonic() - this.#started
+      metrics.active--
+      metrics.bytesOut += this.#bytes
+      metrics.finish(this.#status, ms)
+      context.accessLog?.add({
+        time: context.clock.now(),
+        method: this.method,
+        host: route.host,
+        path: this.#path,
+        status: this.#status,
+        ms,
+        bytes: this.#bytes,
+        service: route.service.key,
+        pod,
+        requestId: this.#requestId,
+        remote: this.#remote,
+      })
+    }
+    this.#route = undefined
+    this.#chunks = this.#tried = this.#scanner = undefined
+    this.#text = ''
+    this.#since = context.tick
+    if (this.#mode === 'tunnel') this.#mode = 'closed'
+    if (this.#mode === 'closed' || this.#socket.destroyed) return
+    if (!keep) {
+      // What the client still uploads is read and dropped for a moment: a reset would eat the answer on its way.
+      this.#mode = 'linger'
+      this.#pending = undefined
+      this.#socket.end()
+      this.#socket.resume()
+      return
+    }
+    this.#mode = 'head'
+    if (this.#pending) queueMicrotask(() => this.#readOn())
+    else if (this.#ended) this.#socket.end()
+  }
+
+  /** Pipelined bytes, now that the request before them is answered. */
+  #readOn(): void {
+    const bytes = this.#pending
+    if (this.#mode !== 'head' || !bytes) return
+    this.#pending = undefined
+    this.#readHead(bytes, 0, bytes.length)
+    if (!this.#pending || this.#mode === 'head') this.#socket.resume()
+  }
+
+  #abandonUpstream(): void {
+    this.#cancelHold?.()
+    const upstream = this.#upstream
+    if (!upstream) return
+    this.#upstream = undefined
+    upstream.endpoint.outstanding--
+    upstream.destroy()
+  }
+
+  #clientEnded(): void {
+    this.#ended = true
+    this.#keep = false
+    if (this.#mode === 'tunnel') {
+      this.#upstream?.socket.end()
+      if (!this.#upstream || this.#upstream.socket.readableEnded) this.#settle(false)
+    } else if (this.#mode === 'linger') this.#socket.destroySoon()
+    else if (this.#mode === 'head' && !this.#pending) this.#socket.end()
+    else if (this.#mode === 'head' || !this.#requestDone) this.#socket.destroy()
+  }
+
+  #clientClosed(): void {
+    const cut = this.#mode === 'exchange' || this.#mode === 'tunnel'
+    const tunnel = this.#mode === 'tunnel'
+    this.#mode = 'closed'
+    this.#abandonUpstream()
+    if (cut && this.#route) {
+      if (!tunnel) this.#route.metrics.aborted++
+      if (this.#status === 0) this.#status = 499
+      this.#settle(false)
+    }
+    this.#pending = undefined
+    this.#onClose(this)
+  }
+
+  /** Once a second: gives up what took too long. */
+  sweep(): void {
+    const { tick, limits } = this.#context
+    const still = tick - this.#since
+    const upstream = this.#upstream
+    const seconds = (ms: number) => this.#context.seconds(ms)
+    if (this.#mode === 'head') {
+      if (!this.#pending) {
+        if (still > seconds(limits.keepAliveMs)) this.#socket.end()
+      } else if (tick - this.#headSince > seconds(limits.headMs)) this.#refuse(408)
+    } else if (this.#mode === 'linger') {
+      if (still > lingerSeconds) this.#socket.destroy()
+    } else if (this.#mode === 'exchange') {
+      const quiet = Math.min(still, upstream ? tick - upstream.since : still)
+      if (this.#ended && quiet > halfClosedSeconds && this.#status !== 0) this.#socket.destroy()
+      else if (upstream && !upstream.open && tick - upstream.since > seconds(limits.connectMs))
+        upstream.giveUp('connect')
+      else if (this.#status === 0 && this.#requestDone && this.#sent && upstream) {
+        if (tick - upstream.since > seconds(limits.responseMs)) upstream.giveUp('timeout')
+      } else if (!this.#cancelHold && quiet > seconds(limits.idleBodyMs)) {
+        if (this.#status !== 0) this.#socket.destroy()
+        else {
+          this.#abandonUpstream()
+          this.#page(408, 'the request did not arrive in time', [], true)
+        }
+      }
+    }
+  }
+}
