@@ -174,10 +174,11 @@ async function allPages<T extends KubeObject>(kube: Kube, type: ResourceType<T>,
   let list: KubeList<T> | undefined
   for (let token: string | undefined; ; ) {
     const page = await kube.list(type, { limit: pageSize, ...options, ...(token && { continue: token }) })
+    token = page.metadata.continue
+    const { resourceVersion } = page.metadata
     if (list) for (const item of page.items) list.items.push(item)
     list ??= page
-    list.metadata = { ...(page.metadata.resourceVersion && { resourceVersion: page.metadata.resourceVersion }) }
-    token = page.metadata.continue
+    list.metadata = { ...(resourceVersion && { resourceVersion }) }
     if (!token) return list
   }
 }
