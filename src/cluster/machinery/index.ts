@@ -1,3 +1,7 @@
+export { type ApplyConflict, applyServerSide } from './apply/apply.ts'
+export { conflictStatus } from './apply/conflict.ts'
+export { trackManagedFields } from './apply/ownership.ts'
+export { resourceFromCrd } from './crd/resource.ts'
 export { jsonPatch } from './patch/json-patch.ts'
 export { mergePatch } from './patch/merge-patch.ts'
 export { strategicMergePatch } from './patch/strategic.ts'
