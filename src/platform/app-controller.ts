@@ -11,6 +11,7 @@ import {
   type KubeObject,
   Namespace,
   NetworkPolicy,
+  type ObjectMeta,
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
@@ -22,7 +23,7 @@ import {
   StatefulSet,
 } from '#kube'
 import { rfc3339, shortHash } from '#lib'
-import { releaseJob } from '#manifests'
+import { keepAnnotation, objectName, prerequisites, releaseJob } from '#manifests'
 import { type Axn, type Controller, controller } from '#operator'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
@@ -109,44 +110,31 @@ function begin(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
   const startedAt = rfc3339(axn.clock.now())
   if (!release.spec.image) return succeed(axn, release, { startedAt })
   const objects = effectiveObjects(release.spec, axn.object.spec)
-  if (release.spec.releaseCommand && release.spec.spec?.release) {
-    const prerequisites = objects.filter((object) =>
-      ['Namespace', 'ServiceAccount', 'ConfigMap', 'Secret', 'NetworkPolicy', 'PersistentVolumeClaim'].includes(
-        object.kind,
-      ),
-    )
-    return setStatus(
-      axn.run(`release command of v${release.spec.number}`, async (kube) => {
-        await applyAll(kube, prerequisites)
-        const config = await releaseConfig({ kube, clock: axn.clock, user: manager }, release)
-        const job = releaseJob(compileInput(release.spec, config, {}, await readSettings(kube)))
-        await kube.apply(Job, job, { fieldManager: manager })
-      }),
-      release,
-      { phase: 'Releasing', startedAt, message: 'running the release command' },
-    )
-  }
-  return rollOut(axn, release, objects, { startedAt })
+  if (!release.spec.releaseCommand || !release.spec.spec?.release) return rollOut(axn, release, objects, { startedAt })
+  return axn.run(`release command of v${release.spec.number}`, async (kube) => {
+    await applyAll(kube, prerequisites(objects))
+    const config = await releaseConfig({ kube, clock: axn.clock, user: manager }, release)
+    const job = releaseJob(compileInput(release.spec, config, {}, await readSettings(kube)))
+    if (job) await kube.apply(Job, job, { fieldManager: manager })
+    await patchRelease(kube, release, { phase: 'Releasing', startedAt, message: 'running the release command' })
+  })
 }
 
+/** The status moves on only after the objects are applied: a platform that dies between applies them again. */
 function rollOut(
   axn: Axn<AppObject>,
   release: ReleaseObject,
   objects: KubeObject[],
   fields: object = {},
 ): Axn<AppObject> {
-  return setStatus(
-    axn.run(`apply v${release.spec.number}`, (kube) => applyAll(kube, objects)),
-    release,
-    { ...fields, phase: 'RollingOut', message: 'rolling out' },
-  )
+  return axn.run(`apply v${release.spec.number}`, async (kube) => {
+    await applyAll(kube, objects)
+    await patchRelease(kube, release, { ...fields, phase: 'RollingOut', message: 'rolling out' })
+  })
 }
 
 function awaitCommand(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
-  const job = axn.lister.list(Job, {
-    namespace: axn.name,
-    labels: { 'cuddle.dev/release-command': `v${release.spec.number}` },
-  })[0]
+  const job = axn.lister.get(Job, objectName(axn.name, `release-v${release.spec.number}`), axn.name)
   const condition = (type: string) =>
     job?.status?.conditions?.find((item) => item.type === type && item.status === 'True')
   if (condition('Complete')) return rollOut(axn, release, effectiveObjects(release.spec, axn.object.spec))
@@ -327,8 +315,9 @@ async function prune(kube: Kube, app: string, wanted: readonly KubeObject[]): Pr
         labelSelector: `${labels.app}=${app},app.kubernetes.io/managed-by=cuddle`,
       })
       for (const item of items) {
-        const owned = item.metadata.ownerReferences?.some((owner) => owner.controller)
-        if (owned || names.has(`${type.kind}/${item.metadata.name}`)) continue
+        const { ownerReferences, annotations } = item.metadata as ObjectMeta
+        const owned = ownerReferences?.some((owner) => owner.controller)
+        if (owned || annotations?.[keepAnnotation] || names.has(`${type.kind}/${item.metadata.name}`)) continue
         await kube.delete(type, item.metadata.name!, app, { propagationPolicy: 'Background' }).catch(ignoreNotFound)
       }
     }),

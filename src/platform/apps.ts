@@ -31,7 +31,9 @@ export async function createApp(context: Context, name: string): Promise<AppObje
   if (found?.metadata.deletionTimestamp) {
     throw new CuddleError('name-taken', `the app "${name}" is still being destroyed`, { hint: 'try again in a moment' })
   }
-  await context.kube.apply(Namespace, namespaceObject({ app: name, namespace: name }), { fieldManager: 'cuddle' })
+  await context.kube.apply(Namespace, namespaceObject({ app: name, namespace: name, release: 0 }), {
+    fieldManager: 'cuddle',
+  })
   try {
     const app = await context.kube.create(App, {
       apiVersion,

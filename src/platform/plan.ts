@@ -23,7 +23,8 @@ export async function exportObjects(
   if (!release.spec.configSecret) return { release, objects }
   const config = await releaseConfig(context, release)
   const shown = options.secrets ? config : Object.fromEntries(Object.keys(config).map((key) => [key, '']))
-  const secret = configSecret({ app: appName, namespace: appName, config: shown })
+  const secret = configSecret({ app: appName, namespace: appName, release: release.spec.number, config: shown })
+  if (!secret) return { release, objects }
   secret.metadata.name = release.spec.configSecret
   return { release, objects: [...objects, secret] }
 }

@@ -120,17 +120,13 @@ export function nextRelease(
     objects: [],
   }
   if (!fields.image || !fields.spec) {
-    const secret = Object.keys(config).length > 0 ? configSecretOf(state.app, config) : undefined
+    const secret = configSecret({ app: state.app, namespace: state.app, release: state.number, config })
     return { spec: { ...fields, configSecret: secret?.metadata.name }, secret }
   }
   const input = compileInput(fields, config, state.scale, state.settings)
-  const secret = Object.keys(config).length > 0 ? configSecret(input) : undefined
+  const secret = configSecret(input)
   const objects = compile(input).filter((object) => object.kind !== 'Secret')
   return { spec: { ...fields, configSecret: secret?.metadata.name, objects }, secret }
-}
-
-function configSecretOf(app: string, config: Record<string, string>): KubeObject {
-  return configSecret({ app, namespace: app, config })
 }
 
 /**

@@ -21,8 +21,8 @@ export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): 
     const object = clone(rendered)
     if (process in scale) {
       object.spec.replicas = scale[process]
-      const pdb = budget({ app: release.app, namespace: release.app, process, replicas: scale[process] })
-      if (pdb) objects.push(pdb)
+      if (scale[process] >= 2)
+        objects.push(budget({ app: release.app, namespace: release.app, release: release.number }, process))
     }
     const restartedAt = [restarts[process], restarts['*']].filter(Boolean).sort().at(-1)
     if (restartedAt) {
