@@ -1,0 +1,56 @@
+import type { KubeObject } from '#kube'
+import { CuddleError } from '#lib'
+import { beamService, clustered } from './beam.ts'
+import { budget } from './budget.ts'
+import { configObjects } from './config.ts'
+import { cronJob } from './cron-job.ts'
+import { deployment } from './deployment.ts'
+import { ingress } from './ingress.ts'
+import { namespace } from './namespace.ts'
+import { networkPolicies } from './network-policy.ts'
+import { patched } from './patches.ts'
+import { service } from './service.ts'
+import { serviceAccount } from './service-account.ts'
+import { claims } from './storage.ts'
+import type { CompileInput } from './types.ts'
+
+/**
+ * All objects of a release that stay (its Jobs are releaseJob and runJob), in the order in which they can be applied.
+ * Pure and deterministic. Throws CuddleError `storage_scale` when a process with storage is to run more than once.
+ */
+export function compile(input: CompileInput): KubeObject[] {
+  const { spec } = input
+  const config = configObjects(input)
+  const objects: KubeObject[] = [namespace(input), serviceAccount(input), ...networkPolicies(input), ...config.objects]
+  if (clustered(input)) objects.push(beamService(input))
+  for (const name of Object.keys(spec.processes)) {
+    const process = spec.processes[name]
+    const replicas = replicasOf(input, name)
+    objects.push(...claims(input, name, process.storage))
+    if (process.port !== undefined) objects.push(service(input, name, process.port))
+    objects.push(deployment(input, config.names, name, process, replicas))
+    if (replicas >= 2) objects.push(budget(input, name))
+  }
+  if (spec.processes.web) objects.push(ingress(input))
+  for (const name of Object.keys(spec.cron)) objects.push(cronJob(input, config.names, name, spec.cron[name]))
+  return patched(objects, spec.patches)
+}
+
+/** Replicas of a process: what was set by hand, else the lower end of the spec's scale. */
+export function replicasOf(input: Pick<CompileInput, 'app' | 'spec' | 'scale'>, name: string): number {
+  const process = input.spec.processes[name]
+  const replicas = Object.hasOwn(input.scale, name) ? input.scale[name] : process.scale.min
+  if (replicas > 1 && Object.keys(process.storage).length > 0) {
+    throw new CuddleError('storage_scale', `${input.app}: ${name} cannot run ${replicas} times, it has storage`, {
+      hint: `cuddle ps:scale ${name}=1, or remove storage`,
+    })
+  }
+  return replicas
+}
+
+const early = new Set(['Namespace', 'ServiceAccount', 'NetworkPolicy', 'ConfigMap', 'Secret'])
+
+/** The objects that the release phase needs: they are applied before its Job, everything else after it has succeeded. */
+export function prerequisites(objects: readonly KubeObject[]): KubeObject[] {
+  return objects.filter((object) => early.has(object.kind))
+}
