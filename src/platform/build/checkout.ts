@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { CuddleError, exec } from '#lib'
 import { syncDirectory } from './sync-directory.ts'
@@ -40,7 +40,9 @@ export async function checkOut(
     const result = await exec('git', args, { cwd: workspace.src, env, signal, maxBuffer: 64 * 1024 * 1024 })
     if (result.code === 0) return result.stdout
     if (signal?.aborted) throw new CuddleError('build-cancelled', 'the build was cancelled')
-    throw new CuddleError('bad-source', `checking out ${source.commit} failed`, { details: result.stderr.trim().split('\n') })
+    throw new CuddleError('bad-source', `checking out ${source.commit} failed`, {
+      details: result.stderr.trim().split('\n'),
+    })
   }
   // A lock is left behind only by a git that was killed: builds of one app never overlap.
   rmSync(join(workspace.root, 'index.lock'), { force: true })

@@ -32,11 +32,12 @@ export function detect(listing: Listing): { kind: BuildKind; reason: string; tit
   const nested = [...listing.keys()].find((path) => marks.some((mark) => path.endsWith(`/${mark.file}`)))
   if (nested) details.push(`there is ${nested}, but an app must be at the root of what is pushed`)
   const other = Object.keys(known).find((file) => listing.has(file))
-  if (other) details.push(`${other} suggests ${known[other]}, which is not built here: add a Procfile that starts the app`)
+  if (other)
+    details.push(`${other} suggests ${known[other]}, which is not built here: add a Procfile that starts the app`)
   throw new CuddleError('nothing-to-build', 'no app was recognised in the source', {
     details,
     hint: nested
       ? `push the folder itself: git subtree push --prefix ${nested.slice(0, nested.lastIndexOf('/'))} cuddle main`
-      : "add a Procfile, for example: web: ./server --port $PORT",
+      : 'add a Procfile, for example: web: ./server --port $PORT',
   })
 }

@@ -31,7 +31,11 @@ export async function buildImage(
     architecture: architectures[arch()] ?? arch(),
   })
   layout.tag(app, { mediaType: image.mediaType, digest: image.digest, size: image.size })
-  return { digest: image.digest, layers, written: image.written + layers.reduce((sum, layer) => sum + layer.written, 0) }
+  return {
+    digest: image.digest,
+    layers,
+    written: image.written + layers.reduce((sum, layer) => sum + layer.written, 0),
+  }
 }
 
 /** Node's names of processors as GOARCH spells them, which OCI uses. */

@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs'
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { listTree, parentEntries, type TreeEntry, treeKey } from '#image'
 import type { LayerPlan } from './types.ts'
 
@@ -26,11 +26,7 @@ export function releaseLayers(release: string, own: readonly string[]): LayerPla
     else if (top === 'lib' && second && !isOwn(second, own)) dependencies.push(entry)
     else app.push(entry)
   }
-  return [
-    ...plan('erts', erts),
-    ...plan('dependencies', dependencies),
-    ...spread(app),
-  ]
+  return [...plan('erts', erts), ...plan('dependencies', dependencies), ...spread(app)]
 }
 
 function isOwn(folder: string, own: readonly string[]): boolean {
@@ -39,7 +35,9 @@ function isOwn(folder: string, own: readonly string[]): boolean {
 }
 
 function spread(app: TreeEntry[]): LayerPlan[] {
-  const modules = app.filter((entry) => entry.kind === 'file' && /^app\/lib\/[^/]+\/ebin\/[^/]+\.beam$/.test(entry.path))
+  const modules = app.filter(
+    (entry) => entry.kind === 'file' && /^app\/lib\/[^/]+\/ebin\/[^/]+\.beam$/.test(entry.path),
+  )
   const bytes = modules.reduce((sum, entry) => sum + (entry.size ?? 0), 0)
   if (bytes < spreadFrom) return plan('app', app)
   let count = 2
@@ -49,7 +47,10 @@ function spread(app: TreeEntry[]): LayerPlan[] {
   for (const entry of modules) groups[createHash('sha256').update(entry.path).digest()[0] % count].push(entry)
   return [
     ...groups.flatMap((group, index) => plan(`app modules ${index + 1}/${count}`, group)),
-    ...plan('app', app.filter((entry) => !spreadOut.has(entry))),
+    ...plan(
+      'app',
+      app.filter((entry) => !spreadOut.has(entry)),
+    ),
   ]
 }
 
@@ -70,9 +71,14 @@ export function plan(name: string, entries: readonly TreeEntry[]): LayerPlan[] {
 }
 
 /** The name and version of an assembled release, from releases/start_erl.data and the .rel file (OTP, rel(4)). */
-export function releaseIdentity(release: string, readText: (path: string) => string | undefined): { name: string; version: string } | undefined {
+export function releaseIdentity(
+  release: string,
+  readText: (path: string) => string | undefined,
+): { name: string; version: string } | undefined {
   const version = readText('releases/start_erl.data')?.trim().split(' ')[1]
   if (!version) return undefined
-  const file = readdirSync(`${release}/releases/${version}`).find((name) => name.endsWith('.rel') && !name.startsWith('start'))
+  const file = readdirSync(`${release}/releases/${version}`).find(
+    (name) => name.endsWith('.rel') && !name.startsWith('start'),
+  )
   return file ? { name: file.slice(0, -4), version } : undefined
 }

@@ -45,7 +45,12 @@ export function run(command: string, args: readonly string[], options: RunOption
       if (pid !== undefined) killTree(pid)
     }
     const cancelTimeout = clock.after(limits.timeoutMs, () =>
-      stop(new CuddleError('build-timeout', `${command} ran longer than the ${formatDuration(limits.timeoutMs)} a build may take`)),
+      stop(
+        new CuddleError(
+          'build-timeout',
+          `${command} ran longer than the ${formatDuration(limits.timeoutMs)} a build may take`,
+        ),
+      ),
     )
     let cancelWatch = () => {}
     const watch = () => {
@@ -76,7 +81,11 @@ export function run(command: string, args: readonly string[], options: RunOption
     }
     child.on('error', (error: NodeJS.ErrnoException) => {
       finish()
-      reject(error.code === 'ENOENT' ? new CuddleError('tool-missing', `${command} is not installed`, { cause: error }) : error)
+      reject(
+        error.code === 'ENOENT'
+          ? new CuddleError('tool-missing', `${command} is not installed`, { cause: error })
+          : error,
+      )
     })
     // The command itself is done; children that keep its pipes open would hold `close` back for ever.
     child.on('exit', () => killTree(pid!))

@@ -1,4 +1,13 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { listTree } from '#image'
 import { CuddleError, exec, sha256 } from '#lib'
@@ -49,14 +58,23 @@ async function filesOf(directory: string, path: string | undefined, signal?: Abo
   if (lstatSync(join(directory, '.git'), { throwIfNoEntry: false })) {
     const result = await exec('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
       cwd: directory,
-      env: { PATH: path, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' },
+      env: {
+        PATH: path,
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_CONFIG_GLOBAL: '/dev/null',
+        GIT_CONFIG_COUNT: '1',
+        GIT_CONFIG_KEY_0: 'safe.directory',
+        GIT_CONFIG_VALUE_0: '*',
+      },
       signal,
       maxBuffer: 64 * 1024 * 1024,
     }).catch(() => undefined)
     if (result?.code === 0) return result.stdout.split('\0').filter((file) => file !== '')
   }
   const skip = (file: string) => ignored.has(file.slice(file.lastIndexOf('/') + 1))
-  return listTree(directory, { skip }).filter((entry) => entry.kind !== 'directory').map((entry) => entry.path)
+  return listTree(directory, { skip })
+    .filter((entry) => entry.kind !== 'directory')
+    .map((entry) => entry.path)
 }
 
 /** Clears the place of a file: an older file or link there, or one where a folder must be. */

@@ -1,0 +1,122 @@
+import { rmSync } from 'node:fs'
+import { CuddleError, formatDuration, KeyedMutex } from '#lib'
+import { checkOut, type Listing, readText, removeLeftovers } from './checkout.ts'
+import type { BuildContext } from './context.ts'
+import { detect } from './detect.ts'
+import { buildElixir } from './elixir.ts'
+import { buildErlang } from './erlang.ts'
+import { buildImage, type LayerMemory } from './image.ts'
+import { buildNode } from './node.ts'
+import { buildProcfile } from './procfile.ts'
+import { createResidents } from './residents.ts'
+import type { Builder, BuilderOptions, BuildKind, BuildRequest, BuildResult, Built } from './types.ts'
+import { buildEnvironment, openWorkspace } from './workspace.ts'
+
+const cold: Record<BuildKind, (context: BuildContext) => Promise<Built>> = {
+  elixir: buildElixir,
+  erlang: buildErlang,
+  node: buildNode,
+  procfile: buildProcfile,
+}
+
+/** Files at the root that say how an app is run; src/spec reads them. */
+const specFiles = ['cuddle.yaml', 'cuddle.yml', 'Procfile', 'app.json']
+
+/** The builder: source to image, with caches per app and, for Elixir, a compiler that stays. */
+export function createBuilder(options: BuilderOptions): Builder {
+  const { home, layout, clock, log, hostEnv } = options
+  const limits = { timeoutMs: 15 * 60_000, memoryBytes: 2 * 2 ** 30, ...options.limits }
+  const turns = new KeyedMutex()
+  const memories = new Map<string, LayerMemory>()
+  const residents = createResidents(options.resident ?? {}, { clock, log })
+
+  async function build(request: BuildRequest): Promise<BuildResult> {
+    const { app, write, signal } = request
+    const workspace = openWorkspace(home, app)
+    const timings: Record<string, number> = {}
+    const started = clock.monotonic()
+    const step: BuildContext['step'] = async (name, work) => {
+      const from = clock.monotonic()
+      try {
+        return await work()
+      } finally {
+        timings[name] = (timings[name] ?? 0) + clock.monotonic() - from
+      }
+    }
+    const env = buildEnvironment(workspace, hostEnv.PATH, request.buildEnv)
+    const resident = await residents.ready(app, env)
+    let listing: Listing
+    try {
+      listing = await step('checkout', () => checkOut(workspace, request.source, hostEnv.PATH, signal))
+    } catch (error) {
+      await residents.end(app)
+      throw error
+    }
+    const { kind, reason, title } = detect(listing)
+    write(`-----> ${title} app detected (${reason})`)
+    const context: BuildContext = { app, workspace, listing, env, limits, clock, log, write, signal, step }
+    let built = kind === 'elixir' ? await resident?.build(context) : undefined
+    if (signal?.aborted) throw new CuddleError('build-cancelled', 'the build was cancelled')
+    if (!built) {
+      await residents.end(app)
+      removeLeftovers(workspace.src, listing)
+      built = await cold[kind](context)
+    }
+    const memory = memories.get(app) ?? new Map()
+    memories.set(app, memory)
+    const { web } = built.processes
+    const image = await step('image', () =>
+      buildImage(
+        layout,
+        app,
+        built.layers,
+        memory,
+        { cmd: web ? ['/bin/sh', '-c', `exec ${web}`] : undefined },
+        signal,
+      ),
+    )
+    timings.total = clock.monotonic() - started
+    const reused = image.layers.filter((layer) => layer.reused).length
+    write(
+      `-----> Image ${image.digest.slice(0, 19)} (${image.layers.length} layers, ${reused} unchanged, ${formatDuration(timings.total)})`,
+    )
+    if (kind === 'elixir' && built.mode === 'cold') residents.start(context)
+    return {
+      digest: image.digest,
+      image: `cuddle.local/${app}@${image.digest}`,
+      kind,
+      reason,
+      runtime: built.runtime,
+      processes: built.processes,
+      files: Object.fromEntries(
+        specFiles.flatMap((name) => {
+          const text = readText(workspace.src, name)
+          return text === undefined ? [] : [[name, text]]
+        }),
+      ),
+      timings,
+      layers: image.layers.map(({ name, digest, size, reused }) => ({ name, digest, size, reused })),
+      written: image.written,
+      mode: built.mode,
+    }
+  }
+
+  return {
+    build(request) {
+      if (turns.busy(request.app)) request.write(`-----> Another build of ${request.app} is running; waiting for it`)
+      return turns.run(request.app, () => {
+        if (request.signal?.aborted) throw new CuddleError('build-cancelled', 'the build was cancelled')
+        return build(request)
+      })
+    },
+    forget(app) {
+      return turns.run(app, async () => {
+        await residents.end(app)
+        memories.delete(app)
+        rmSync(openWorkspace(home, app).root, { recursive: true, force: true, maxRetries: 5 })
+      })
+    },
+    residents: () => residents.pids(),
+    close: () => residents.close(),
+  }
+}

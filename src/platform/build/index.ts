@@ -1,0 +1,2 @@
+export { createBuilder } from './builder.ts'
+export type { Builder, BuilderOptions, BuildKind, BuildRequest, BuildResult, BuildSource } from './types.ts'
