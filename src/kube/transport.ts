@@ -50,7 +50,9 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
         },
         ...(request.signal && { signal: request.signal }),
       })
+      let answered = false
       outgoing.once('response', (incoming) => {
+        answered = true
         if (incoming.statusCode === 401) token.expire()
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming })
       })
@@ -58,7 +60,8 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
         // the server closed an idle connection just as we used it: nothing was done, so the same again is safe
         const stale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
         const idempotent = resendable.has(request.method) || request.headers['content-type']?.includes('apply-patch')
-        if (stale && idempotent && resends < 3 && !request.signal?.aborted) resolve(send(request, resends + 1))
+        if (stale && idempotent && !answered && resends < 3 && !request.signal?.aborted)
+          resolve(send(request, resends + 1))
         else reject(error)
       })
       outgoing.end(request.body)

@@ -1,4 +1,4 @@
-import { compareResourceVersions, type KubeObject, type ResourceType } from '#kube'
+import { compareResourceVersions, type KubeObject, keyOf, type ResourceType } from '#kube'
 import { isObject } from '#lib'
 import { deepFreeze } from './freeze.ts'
 import { Store } from './store.ts'
@@ -29,45 +29,67 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 export class Cache<T extends KubeObject = KubeObject> {
   readonly store = new Store<T>()
   readonly #options: CacheOptions<T>
+  /** Own writes under way, by object: its events wait, lest an echo that overtakes the answer be taken for news. */
+  readonly #writing = new Map<string, { writes: number; waiting: (() => void)[] }>()
+  #seen: string | undefined
 
   constructor(options: CacheOptions<T>) {
     this.#options = options
   }
 
-  /** An ADDED or MODIFIED event, or a listed object. */
-  observe(object: T, listed = false): void {
-    const previous = this.#get(object)
-    if (!isNewer(object, previous)) return
-    const trimmed = this.#trim(object)
-    this.store.set(trimmed)
-    this.#options.onChange({ object: trimmed, previous, listed })
+  /** The newest resourceVersion that the server has told of: everything up to there is known. */
+  get seen(): string | undefined {
+    return this.#seen
+  }
+
+  /** A BOOKMARK event. */
+  reached(resourceVersion: string | undefined): void {
+    if (compareResourceVersions(resourceVersion, this.#seen) > 0) this.#seen = resourceVersion
+  }
+
+  /** An ADDED or MODIFIED event. */
+  observe(object: T): void {
+    this.#whenWritten(object, () => this.#enter(object, false))
+    this.reached(object.metadata.resourceVersion)
   }
 
   /** A DELETED event; one that is older than what is there (recreated, or just written by us) is stale. */
   vanish(object: T): void {
-    const previous = this.#get(object)
-    if (!previous || isNewer(previous, object)) return
-    this.store.remove(object.metadata.name ?? '', object.metadata.namespace)
-    this.#options.onChange({ object: undefined, previous, listed: false })
+    this.#whenWritten(object, () => {
+      const previous = this.#get(object)
+      if (previous && !isNewer(previous, object)) this.#leave(previous, false)
+    })
+    this.reached(object.metadata.resourceVersion)
   }
 
   /**
-   * A whole list, complete at `resourceVersion`: what it does not hold is gone, unless it was written since.
-   * @param reset the server went back in time (a restored backup): the list is right, whatever is newer.
+   * A whole list, complete at `resourceVersion`: what it does not hold is gone, unless it was written since. A list
+   * that is older than what was seen says that the server went back in time (a restored backup), and is right.
    */
-  replace(objects: readonly T[], resourceVersion: string | undefined, reset = false): void {
+  replace(objects: readonly T[], resourceVersion: string | undefined): void {
+    const reset = compareResourceVersions(resourceVersion, this.#seen) < 0
+    this.#seen = resourceVersion
     const present = new Set<string>()
     for (const object of objects) {
-      present.add(`${object.metadata.namespace ?? ''}/${object.metadata.name}`)
+      present.add(keyOf(object))
       if (reset) this.store.remove(object.metadata.name ?? '', object.metadata.namespace)
-      this.observe(object, true)
+      this.#whenWritten(object, () => this.#enter(object, true))
     }
     for (const previous of [...this.store.all()]) {
-      const { name = '', namespace = '' } = previous.metadata
-      if (present.has(`${namespace}/${name}`)) continue
-      if (!reset && compareResourceVersions(previous.metadata.resourceVersion, resourceVersion) > 0) continue
-      this.store.remove(name, namespace)
-      this.#options.onChange({ object: undefined, previous, listed: true })
+      const written = compareResourceVersions(previous.metadata.resourceVersion, resourceVersion) > 0
+      if (!present.has(keyOf(previous)) && (reset || !written)) this.#leave(previous, true)
+    }
+  }
+
+  /** Announces an own write of an object; its events wait until the returned function is called. */
+  writing(key: string): () => void {
+    const state = this.#writing.get(key) ?? { writes: 0, waiting: [] }
+    this.#writing.set(key, state)
+    state.writes++
+    return () => {
+      if (--state.writes > 0) return
+      this.#writing.delete(key)
+      for (const event of state.waiting) event()
     }
   }
 
@@ -78,6 +100,9 @@ export class Cache<T extends KubeObject = KubeObject> {
   wrote(object: T, intent: unknown, author: object | undefined): void {
     const previous = this.#get(object)
     if (!isNewer(object, previous)) return
+    // its event has come and gone, and so perhaps has the object
+    const waiting = this.#writing.get(keyOf(object))?.waiting ?? []
+    if (waiting.length === 0 && compareResourceVersions(this.#seen, object.metadata.resourceVersion) >= 0) return
     const trimmed = this.#trim(object)
     this.store.set(trimmed)
     const expected = previous !== undefined && onlyIntended(previous, trimmed, intent)
@@ -93,6 +118,25 @@ export class Cache<T extends KubeObject = KubeObject> {
     if (!object || object.metadata.deletionTimestamp || (uid && object.metadata.uid !== uid)) return
     const marked = { ...object, metadata: { ...object.metadata, deletionTimestamp: at } }
     this.store.set(this.#options.freeze ? deepFreeze(marked) : marked)
+  }
+
+  #whenWritten(object: T, event: () => void): void {
+    const state = this.#writing.size > 0 ? this.#writing.get(keyOf(object)) : undefined
+    if (state) state.waiting.push(event)
+    else event()
+  }
+
+  #enter(object: T, listed: boolean): void {
+    const previous = this.#get(object)
+    if (!isNewer(object, previous)) return
+    const trimmed = this.#trim(object)
+    this.store.set(trimmed)
+    this.#options.onChange({ object: trimmed, previous, listed })
+  }
+
+  #leave(previous: T, listed: boolean): void {
+    this.store.remove(previous.metadata.name ?? '', previous.metadata.namespace)
+    this.#options.onChange({ object: undefined, previous, listed })
   }
 
   #get(object: T): T | undefined {
@@ -137,7 +181,7 @@ export function onlyIntended(before: unknown, after: unknown, intent: unknown): 
 }
 
 function covered(after: unknown, intent: unknown): boolean {
-  if (intent === null) return after === undefined
+  if (after === undefined || intent === null) return after === undefined && intent === null
   if (Array.isArray(after))
     return (
       Array.isArray(intent) &&

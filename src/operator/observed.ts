@@ -1,4 +1,4 @@
-import { isNotFound, type Kube, type KubeObject, type ResourceType, type WriteOptions } from '#kube'
+import { isNotFound, type Kube, type KubeObject, keyOf, type ResourceType, type WriteOptions } from '#kube'
 import { type Clock, clone, rfc3339 } from '#lib'
 import type { Cache } from './cache.ts'
 
@@ -18,30 +18,40 @@ export function observedKube(options: {
 
   async function written<T extends KubeObject>(
     type: ResourceType<T>,
+    ref: { name?: string | undefined; namespace?: string | undefined },
     intent: unknown,
-    write: WriteOptions,
-    answer: Promise<T>,
+    options: WriteOptions,
+    write: () => Promise<T>,
   ): Promise<T> {
-    const object = await answer
-    const whole = !write.dryRun && object?.kind === type.kind && object.metadata?.resourceVersion
-    // the caches trim and share what they take in; the caller's copy stays as it came
-    if (whole) cacheOf(type)?.wrote(clone(object), intent, author)
-    return object
+    const cache = cacheOf(type)
+    if (!cache || options.dryRun) return write()
+    const done = ref.name ? cache.writing(keyOf({ name: ref.name, namespace: ref.namespace })) : undefined
+    try {
+      const object = await write()
+      // a subresource may answer with another kind; and the caches trim and share what they take in
+      if (object?.kind === type.kind && object.metadata?.resourceVersion) cache.wrote(clone(object), intent, author)
+      return object
+    } finally {
+      done?.()
+    }
   }
-  const own = <O extends WriteOptions>(write: O | undefined): O & WriteOptions => ({
+  const own = <O extends WriteOptions>(write: O): O => ({
     fieldManager,
     signal,
-    ...(write as O),
+    ...write,
   })
 
   return Object.assign(Object.create(kube) as Kube, {
-    create: (type, object, write) => written(type, object, write ?? {}, kube.create(type, object, own(write))),
-    replace: (type, object, write) => written(type, object, write ?? {}, kube.replace(type, object, own(write))),
-    apply: (type, object, write) => written(type, object, write, kube.apply(type, object, own(write))),
-    patch(type, ref, patch, write) {
+    create: (type, object, write = {}) =>
+      written(type, object.metadata, object, write, () => kube.create(type, object, own(write))),
+    replace: (type, object, write = {}) =>
+      written(type, object.metadata, object, write, () => kube.replace(type, object, own(write))),
+    apply: (type, object, write) =>
+      written(type, object.metadata, object, write, () => kube.apply(type, object, own(write)) as Promise<any>),
+    patch(type, ref, patch, write = {}) {
       // a JSON patch does not say what the object will look like, so its answer always counts as news
-      const intent = write?.type === 'json' ? undefined : patch
-      return written(type, intent, write ?? {}, kube.patch(type, ref, patch, { ...own(write) }))
+      const intent = write.type === 'json' ? undefined : patch
+      return written(type, ref, intent, write, () => kube.patch(type, ref, patch, own(write)))
     },
     async delete(type, name, namespace, deletion = {}) {
       const gone = () => {

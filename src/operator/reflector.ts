@@ -1,4 +1,4 @@
-import { ApiError, compareResourceVersions, type Kube, type KubeObject, type ResourceType } from '#kube'
+import { ApiError, type Kube, type KubeObject, type ResourceType } from '#kube'
 import { backoffDelay, type Clock, deferred, errorMessage, type Logger } from '#lib'
 import type { Cache } from './cache.ts'
 
@@ -26,8 +26,6 @@ export class Reflector<T extends KubeObject = KubeObject> {
   readonly #synced = deferred<void>()
   /** Where to watch from; undefined = list first. */
   #resourceVersion: string | undefined
-  /** The newest that was ever seen. */
-  #newest: string | undefined
   #failures = 0
   #relists = 0
   #lastSeen: number
@@ -95,8 +93,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
     this.#heard()
     this.#relists++
     const { resourceVersion = '0' } = list.metadata
-    cache.replace(list.items, resourceVersion, compareResourceVersions(resourceVersion, this.#newest) < 0)
-    this.#resourceVersion = this.#newest = resourceVersion
+    cache.replace(list.items, resourceVersion)
+    this.#resourceVersion = resourceVersion
     if (this.#hasSynced) return
     this.#hasSynced = true
     this.#synced.resolve()
@@ -104,7 +102,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
 
   /** One watch request until it ends; tells whether anything came. Silence ends it as a clean close would. */
   async #watch(): Promise<boolean> {
-    const { kube, type, clock, signal, namespace, random = Math.random } = this.#options
+    const { kube, type, cache, clock, signal, namespace, random = Math.random } = this.#options
     const silence = new AbortController()
     const stop = () => silence.abort()
     signal.addEventListener('abort', stop, { once: true })
@@ -134,11 +132,10 @@ export class Reflector<T extends KubeObject = KubeObject> {
             ...(seconds && { retryAfterSeconds: seconds }),
           })
         }
-        const { resourceVersion } = object['metadata']
-        if (event.type === 'DELETED') this.#options.cache.vanish(object as T)
-        else if (event.type !== 'BOOKMARK') this.#options.cache.observe(object as T)
-        if (compareResourceVersions(resourceVersion, this.#newest) > 0)
-          this.#resourceVersion = this.#newest = resourceVersion
+        if (event.type === 'BOOKMARK') cache.reached(object['metadata'].resourceVersion)
+        else if (event.type === 'DELETED') cache.vanish(object as T)
+        else cache.observe(object as T)
+        this.#resourceVersion = cache.seen
       }
       return news || silence.signal.aborted
     } finally {

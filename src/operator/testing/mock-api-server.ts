@@ -254,7 +254,7 @@ export function json(response: ServerResponse, code: number, body: object, heade
 }
 
 export function send(response: ServerResponse, event: object): void {
-  response.write(`${JSON.stringify(event)}\n`)
+  if (!response.writableEnded) response.write(`${JSON.stringify(event)}\n`)
 }
 
 const resourceOf = (type: ResourceType) => `${type.group}/${type.plural}`
