@@ -1,0 +1,18 @@
+import type { ResourceRequest } from '../request.ts'
+import { defaultTolerations } from './default-tolerations.ts'
+import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import type { Attributes, Plugin } from './plugin.ts'
+import { podSecurity } from './pod-security.ts'
+import { priority } from './priority.ts'
+import { processPorts } from './process-ports.ts'
+import { serviceAccount } from './service-account.ts'
+
+/** The plugins of one API server, in kube-apiserver's order. */
+export function admissionChain(): readonly Plugin[] {
+  return [namespaceLifecycle, serviceAccount, podSecurity, priority, defaultTolerations, processPorts()]
+}
+
+/** Runs one phase of every plugin. Throws the StatusError of the first that refuses. */
+export function admit(rr: ResourceRequest, attributes: Attributes): void {
+  for (const plugin of rr.api.admission) plugin[attributes.phase]?.(rr, attributes)
+}

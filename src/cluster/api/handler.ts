@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto'
+import { errorMessage } from '#lib'
+import { CompactedError, StoreWriteError } from '../store/index.ts'
+import { authorizePath, authorizeResource } from './authorization.ts'
+import { remove, removeCollection } from './delete.ts'
+import { discovery } from './discovery.ts'
+import { health } from './health.ts'
+import { metrics } from './metrics.ts'
+import { pretty } from './negotiate.ts'
+import { openapi } from './openapi/index.ts'
+import { get, list } from './read.ts'
+import type { Api, ApiRequest, ApiResponse, ResourceRequest } from './request.ts'
+import { isReview, review } from './reviews.ts'
+import { type Route, route } from './route.ts'
+import { badRequest, internal, methodNotAllowed, notFound, StatusError } from './status.ts'
+import { bind } from './subresources/binding.ts'
+import { evict } from './subresources/eviction.ts'
+import { finalize } from './subresources/finalize.ts'
+import { log } from './subresources/log.ts'
+import { scale } from './subresources/scale.ts'
+import { createToken } from './subresources/token.ts'
+import { create, patch, update } from './verbs.ts'
+import { watch } from './watch.ts'
+
+/** Answers a request. Never rejects: whatever goes wrong is a Status. */
+export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse> {
+  let response: ApiResponse
+  let rr: ResourceRequest | undefined
+  try {
+    const found = isApiPath(request.path) ? route(api, request) : undefined
+    rr = found?.rr
+    response = found ? await serve(found) : await other(api, request)
+  } catch (error) {
+    response = failure(api, request, error)
+  }
+  const headers: ApiResponse['headers'] = {
+    'audit-id': randomUUID(),
+    'cache-control': 'no-cache, private',
+    ...response.headers,
+  }
+  if (rr && rr.warnings.length > 0) headers['warning'] = rr.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
+  count(api, request.method, response.status)
+  return { ...response, headers }
+}
+
+function isApiPath(path: string): boolean {
+  return path.startsWith('/api/') || path.startsWith('/apis/')
+}
+
+function count(api: Api, method: string, status: number): void {
+  const key = `${method} ${status}`
+  api.counters.requests.set(key, (api.counters.requests.get(key) ?? 0) + 1)
+}
+
+/** Everything that is no resource. */
+async function other(api: Api, request: ApiRequest): Promise<ApiResponse> {
+  const { path } = request
+  authorizePath(request.user, request.method.toLowerCase(), path)
+  const found =
+    health(api, request) ?? metrics(api, request) ?? discovery(api, request) ?? (await openapi(api, request))
+  if (found) return found
+  if (isApiPath(path)) {
+    return {
+      status: 404,
+      headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+      body: Buffer.from('404 page not found\n'),
+    }
+  }
+  const groups = [...new Set(api.registry.all().map((info) => info.group))].filter((name) => name !== '').sort()
+  const paths = [
+    '/api',
+    '/api/v1',
+    '/apis',
+    ...groups.map((name) => `/apis/${name}`),
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/readyz',
+    '/version',
+  ]
+  return {
+    status: path === '/' ? 200 : 404,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify({ paths }, null, 2)),
+  }
+}
+
+const subresources: Record<string, (rr: ResourceRequest) => Promise<ApiResponse>> = {
+  'core/pods/binding create': bind,
+  'core/pods/eviction create': evict,
+  'core/pods/log get': log,
+  'core/serviceaccounts/token create': createToken,
+  'core/namespaces/finalize update': finalize,
+}
+
+/** Subresources that are the object itself, of which only a part may change. */
+const views = new Set(['status', 'ephemeralcontainers', 'resize', 'approval'])
+
+const verbs = { get, list, watch, create, update, patch, delete: remove, deletecollection: removeCollection }
+
+async function serve({ verb, rr }: Route): Promise<ApiResponse> {
+  const { info, subresource } = rr
+  const { group, plural } = info
+  if (!verb) throw methodNotAllowed(info, '')
+  authorizeResource(rr.request.user, verb, { group, plural, name: rr.name, namespace: rr.namespace, subresource })
+  if (subresource !== undefined) return serveSubresource(verb, rr)
+  if (isReview(rr) && verb === 'create') return review(rr)
+  if (rr.resource === 'core/bindings' && verb === 'create') return bind(rr)
+  if (!info.verbs.includes(verb)) throw methodNotAllowed(info, verb)
+  if (verb === 'create' && rr.name !== undefined) throw methodNotAllowed(info, 'create')
+  if (verb === 'create' && info.namespaced && rr.namespace === undefined) {
+    throw badRequest('an empty namespace may not be set during creation')
+  }
+  return verbs[verb](rr)
+}
+
+async function serveSubresource(verb: NonNullable<Route['verb']>, rr: ResourceRequest): Promise<ApiResponse> {
+  const { info, subresource } = rr
+  const special = subresources[`${rr.resource}/${subresource} ${verb}`]
+  if (special) return special(rr)
+  const change = verb === 'update' || verb === 'patch' || verb === 'get'
+  if (subresource === 'scale' && info.subresources.scale) {
+    if (change) return scale(rr)
+    throw methodNotAllowed(info, verb)
+  }
+  const viewed =
+    subresource === 'status'
+      ? info.subresources.status
+      : views.has(subresource!) && info.otherSubresources?.[subresource!]
+  if (!viewed) throw notFound(info, rr.name!)
+  if (!change) throw methodNotAllowed(info, verb)
+  return verbs[verb](rr)
+}
+
+function failure(api: Api, request: ApiRequest, error: unknown): ApiResponse {
+  const status = asStatus(error)
+  if (status.code >= 500 && status.code !== 504) {
+    api.log.error(
+      { method: request.method, path: request.path, error: errorMessage(error), stack: (error as Error)?.stack },
+      'request failed',
+    )
+  }
+  const retry = status.details?.retryAfterSeconds
+  return {
+    status: status.code,
+    headers: { 'content-type': 'application/json', ...(retry && { 'retry-after': String(retry) }) },
+    body: Buffer.from(JSON.stringify(status.status, null, pretty(request) ? 2 : undefined)),
+  }
+}
+
+function asStatus(error: unknown): StatusError {
+  if (error instanceof StatusError) return error
+  if (error instanceof StoreWriteError) return new StatusError(error.full ? 507 : 500, 'InternalError', error.message)
+  if (error instanceof CompactedError) return new StatusError(410, 'Expired', error.message)
+  // Documents nested beyond reason end recursions; everything else is a bug of ours.
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return badRequest('the object is nested too deeply')
+  return internal(errorMessage(error))
+}

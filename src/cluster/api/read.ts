@@ -1,0 +1,221 @@
+import { CompactedError, type Stored } from '../store/index.ts'
+import { fromStorage } from './convert.ts'
+import { bytesOf, type Format, negotiate, partial, pretty, render, renderObject, tableOf } from './negotiate.ts'
+import { type ApiResponse, flag, idOf, type ResourceRequest } from './request.ts'
+import { predicateOf } from './selectors.ts'
+import { badRequest, invalidOptions, notFound, StatusError } from './status.ts'
+
+/** GET of one object. */
+export async function get(rr: ResourceRequest): Promise<ApiResponse> {
+  const stored = await current(rr)
+  return renderObject(rr.request, rr.info, 200, stored, rr.api.clock.now())
+}
+
+/** The committed object that the request names, or 404. */
+export async function current(rr: ResourceRequest): Promise<Stored> {
+  const version = resourceVersionOf(rr.request.query)
+  if (version) await waitFor(rr, version)
+  const stored = rr.api.store.get(rr.resource, idOf(rr.namespace, rr.name!))
+  if (!stored) throw notFound(rr.info, rr.name!)
+  return stored
+}
+
+/** The resourceVersion parameter; 0 when it is absent or `0`. Throws 400 for what is no unsigned integer. */
+export function resourceVersionOf(query: URLSearchParams): number {
+  const text = query.get('resourceVersion')
+  if (!text) return 0
+  if (!/^\d{1,15}$/.test(text)) {
+    throw badRequest(
+      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    )
+  }
+  return Number(text)
+}
+
+/** A revision from the future is waited for as long as kube-apiserver does (3 s), then answered with 504. */
+export async function waitFor(rr: ResourceRequest, version: number): Promise<void> {
+  const { store, clock } = rr.api
+  for (let waited = 0; store.revision < version; waited += 50) {
+    if (waited >= 3000) {
+      throw new StatusError(
+        504,
+        'Timeout',
+        `Timeout: Too large resource version: ${version}, current: ${store.revision}`,
+        {
+          causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+          retryAfterSeconds: 1,
+        },
+      )
+    }
+    await clock.sleep(50, rr.request.signal)
+  }
+}
+
+/** Refuses combinations of resourceVersion, its match and sendInitialEvents as ValidateListOptions does. */
+export function checkListOptions(query: URLSearchParams, watching: boolean): void {
+  const match = query.get('resourceVersionMatch') ?? ''
+  const version = query.get('resourceVersion') ?? ''
+  const forbid = (field: string, text: string) =>
+    invalidOptions('ListOptions', field, 'FieldValueForbidden', `Forbidden: ${text}`)
+  const initial = query.get('sendInitialEvents')
+  if (initial !== null) {
+    if (!watching) throw forbid('sendInitialEvents', 'sendInitialEvents is forbidden for list')
+    if (match !== 'NotOlderThan') {
+      throw forbid('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
+    }
+    return
+  }
+  if (match === '') return
+  if (watching)
+    throw forbid(
+      'resourceVersionMatch',
+      'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+    )
+  if (version === '')
+    throw forbid('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided')
+  if (match !== 'Exact' && match !== 'NotOlderThan') {
+    throw invalidOptions(
+      'ListOptions',
+      'resourceVersionMatch',
+      'FieldValueNotSupported',
+      `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`,
+    )
+  }
+  if (match === 'Exact' && version === '0') {
+    throw forbid('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+  }
+}
+
+interface Page {
+  items: readonly Stored[]
+  revision: number
+  next: string
+  remaining: number | undefined
+}
+
+/** GET of a collection. */
+export async function list(rr: ResourceRequest): Promise<ApiResponse> {
+  const format = negotiate(rr.request)
+  checkListOptions(rr.request.query, false)
+  const page = await select(rr)
+  const metadata: Record<string, unknown> = { resourceVersion: String(page.revision) }
+  if (page.next) metadata['continue'] = page.next
+  if (page.remaining !== undefined) metadata['remainingItemCount'] = page.remaining
+  if (format.as === 'object' && !format.yaml && !pretty(rr.request)) return encoded(rr, page, metadata)
+  return render(rr.request, format, 200, shaped(rr, format, page, metadata))
+}
+
+/** The joined bytes of the items: nothing is parsed or serialised but the few words around them. */
+function encoded(rr: ResourceRequest, page: Page, metadata: object): ApiResponse {
+  const { info } = rr
+  const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`
+  const head = JSON.stringify({ kind: info.listKind, apiVersion, metadata })
+  const chunks: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)]
+  for (let index = 0; index < page.items.length; index++) {
+    if (index > 0) chunks.push(comma)
+    chunks.push(bytesOf(info, page.items[index]))
+  }
+  chunks.push(closing)
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: chunks }
+}
+
+const comma = Buffer.from(',')
+const closing = Buffer.from(']}')
+
+function shaped(rr: ResourceRequest, format: Format, page: Page, metadata: Record<string, unknown>): unknown {
+  const { info, request, api } = rr
+  const objects = page.items.map((stored) => fromStorage(info, stored.object))
+  if (format.as === 'table') return tableOf(request, info, objects, format, api.clock.now(), metadata)
+  if (format.as === 'partial') {
+    return {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: `meta.k8s.io/${format.version}`,
+      metadata,
+      items: objects.map((object) => partial(object, format)),
+    }
+  }
+  const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`
+  return { kind: info.listKind, apiVersion, metadata, items: objects }
+}
+
+/** The items of a list request: revision rules, selectors, limit and continue (embedded-kube facts §1.5). */
+export async function select(rr: ResourceRequest): Promise<Page> {
+  const { query } = rr.request
+  const limit = limitOf(query)
+  const token = query.get('continue')
+  const version = resourceVersionOf(query)
+  if (token && query.get('resourceVersion')) {
+    throw badRequest('specifying resource version is not allowed when using continue')
+  }
+  const { store } = rr.api
+  const predicate = predicateOf(rr.info, query, rr.name)
+  const exact = query.get('resourceVersionMatch') === 'Exact'
+  if (version > 0) await waitFor(rr, version)
+  // A revision that is not exact and a limit are served from the cache, which ignores the limit, for `0` only.
+  const unlimited = query.get('resourceVersion') === '0'
+  const start = token ? parseToken(token) : undefined
+  const revision = start && start.rv > 0 ? start.rv : exact ? version : store.revision
+  let items = at(rr, revision, start)
+  if (start) items = items.slice(firstAfter(items, start.start))
+  if (predicate) items = items.filter((stored) => predicate(stored.object))
+  if (limit === 0 || unlimited || items.length <= limit) return { items, revision, next: '', remaining: undefined }
+  const page = items.slice(0, limit)
+  return {
+    items: page,
+    revision,
+    next: makeToken(revision, page[page.length - 1].id),
+    remaining:
+      predicate && (query.get('labelSelector') || query.get('fieldSelector')) ? undefined : items.length - limit,
+  }
+}
+
+function at(rr: ResourceRequest, revision: number, start: { start: string } | undefined): readonly Stored[] {
+  const { store } = rr.api
+  if (revision >= store.revision) return store.list(rr.resource, rr.namespace)
+  try {
+    return store.snapshot(rr.resource, revision, rr.namespace)
+  } catch (error) {
+    if (!(error instanceof CompactedError)) throw error
+    if (!start) throw new StatusError(410, 'Expired', `The resourceVersion for the provided list is too old.`)
+    throw new StatusError(
+      410,
+      'Expired',
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+      undefined,
+      makeToken(-1, start.start),
+    )
+  }
+}
+
+function firstAfter(items: readonly Stored[], id: string): number {
+  const index = items.findIndex((stored) => stored.id > id)
+  return index < 0 ? items.length : index
+}
+
+function limitOf(query: URLSearchParams): number {
+  const text = query.get('limit')
+  if (!text) return 0
+  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Math.max(0, Number(text))
+}
+
+function makeToken(rv: number, last: string): string {
+  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start: `/${last}\0` })).toString('base64url')
+}
+
+function parseToken(token: string): { rv: number; start: string } {
+  try {
+    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
+    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && typeof start === 'string') {
+      return { rv, start: start.replace(/^\//, '').replace(/\0$/, '') }
+    }
+  } catch {
+    // answered below
+  }
+  throw badRequest('invalid continue token: continue key is not valid')
+}
+
+/** True for GETs that are watches. */
+export function watching(query: URLSearchParams): boolean {
+  return flag(query, 'watch')
+}

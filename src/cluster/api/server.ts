@@ -1,0 +1,236 @@
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { promisify } from 'node:util'
+import { constants, gzip } from 'node:zlib'
+import type { Transport } from '#kube'
+import { type Clock, CuddleError, errorMessage, type Logger, silentLogger, systemClock } from '#lib'
+import type { Pki } from '../pki/index.ts'
+import type { Store } from '../store/index.ts'
+import { admissionChain } from './admission/index.ts'
+import { anonymous, certificateUser, tokenUser } from './authentication.ts'
+import { bootstrap } from './bootstrap.ts'
+import { handle } from './handler.ts'
+import { Registry } from './registry.ts'
+import type { Api, ApiRequest, ApiResponse, Sink, User } from './request.ts'
+import { badRequest, StatusError, tooLarge } from './status.ts'
+import { localTransport } from './transport.ts'
+
+export interface ApiServerOptions {
+  pki: Pki
+  store: Store
+  /** 0 = any free one. */
+  port: number
+  /** @default 127.0.0.1 */
+  host?: string
+  clock?: Clock
+  log?: Logger
+  /** Closes the server when it aborts. */
+  signal?: AbortSignal
+  /** A bearer token that is the administrator's. */
+  adminToken?: string
+}
+
+export interface ApiServer {
+  /** https://127.0.0.1:PORT */
+  readonly url: string
+  readonly port: number
+  /** The API without TLS and HTTP, for controllers in the same process; as system:kube-controller-manager unless told. */
+  transport(user?: User): Transport
+  close(): Promise<void>
+}
+
+const controlUser: User = {
+  name: 'system:kube-controller-manager',
+  groups: ['system:masters', 'system:authenticated'],
+}
+const gzipFrom = 128 * 1024
+const compress = promisify(gzip)
+
+type Request = Http2ServerRequest
+type Response = Http2ServerResponse
+
+/** Starts the API server: HTTPS with HTTP/1.1 and h2. CuddleError `port-taken` when the port is in use. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { pki, store } = options
+  const host = options.host ?? '127.0.0.1'
+  const api: Api = {
+    store,
+    registry: new Registry(store),
+    clock: options.clock ?? systemClock,
+    log: options.log ?? silentLogger,
+    pki,
+    counters: { requests: new Map(), watches: 0 },
+    admission: admissionChain(),
+  }
+  const server = createSecureServer(
+    {
+      allowHTTP1: true,
+      cert: pki.server.cert,
+      key: pki.server.key,
+      ca: pki.ca.cert,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      // Clients keep connections; a short idle limit would race with their next request.
+      keepAliveTimeout: 180_000,
+      headersTimeout: 30_000,
+      requestTimeout: 60_000,
+      maxHeaderSize: 64 * 1024,
+    } as Parameters<typeof createSecureServer>[0],
+    (request, response) => void respond(api, options.adminToken, request, response),
+  )
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('sessionError', () => {})
+  server.on('tlsClientError', () => {})
+  await listen(server, options.port, host)
+  await bootstrap(api)
+  const { port } = server.address() as AddressInfo
+  const transports: Transport[] = []
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= new Promise<void>((resolve) => {
+      for (const transport of transports) transport.close()
+      server.close(() => resolve())
+      for (const socket of sockets) socket.destroy()
+    })
+    return closing
+  }
+  if (options.signal?.aborted) await close()
+  else options.signal?.addEventListener('abort', () => void close(), { once: true })
+  return {
+    url: `https://${host}:${port}`,
+    port,
+    transport(user = controlUser) {
+      const transport = localTransport(api, user)
+      transports.push(transport)
+      return transport
+    },
+    close,
+  }
+}
+
+function listen(server: ReturnType<typeof createSecureServer>, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') reject(error)
+      else {
+        reject(
+          new CuddleError('port-taken', `the API server cannot listen on ${host}:${port}: the port is in use`, {
+            hint: `find who has it: ss -ltnp 'sport = :${port}', or choose another port`,
+            cause: error,
+          }),
+        )
+      }
+    })
+    server.listen(port, host, () => resolve())
+  })
+}
+
+async function respond(api: Api, adminToken: string | undefined, request: Request, response: Response): Promise<void> {
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
+  request.on('error', () => gone.abort())
+  response.on('error', () => gone.abort())
+  let answer: ApiResponse
+  try {
+    const user = authenticate(api, adminToken, request)
+    answer = await handle(api, apiRequest(request, user, gone.signal))
+  } catch (error) {
+    const status = error instanceof StatusError ? error : badRequest(errorMessage(error))
+    answer = {
+      status: status.code,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(status.status)),
+    }
+  }
+  if (gone.signal.aborted || response.destroyed) return
+  try {
+    await send(request, response, answer, gone.signal)
+  } catch (error) {
+    api.log.debug({ error: errorMessage(error) }, 'a response could not be sent')
+    response.stream?.destroy()
+  }
+}
+
+function authenticate(api: Api, adminToken: string | undefined, request: Request): User {
+  const socket = (request.stream?.session?.socket ?? request.socket) as TLSSocket
+  return tokenUser(api, request.headers.authorization, adminToken) ?? certificateUser(socket) ?? anonymous
+}
+
+function apiRequest(request: Request, user: User, signal: AbortSignal): ApiRequest {
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  let body: Promise<Buffer> | undefined
+  return {
+    method: request.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+    headers: request.headers as Record<string, string | undefined>,
+    user,
+    body: (limit) => (body ??= readBody(request, limit)),
+    signal,
+  }
+}
+
+function readBody(request: Request, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length']) > limit) {
+      reject(tooLarge(limit))
+      return
+    }
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > limit) reject(tooLarge(limit))
+      else chunks.push(chunk)
+    })
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
+    request.on('close', () => reject(badRequest('the request ended before its body did')))
+    request.on('error', reject)
+  })
+}
+
+async function send(request: Request, response: Response, answer: ApiResponse, signal: AbortSignal): Promise<void> {
+  const { status, headers, body } = answer
+  for (const name in headers) response.setHeader(name, headers[name] as string)
+  if (typeof body === 'function') {
+    response.writeHead(status)
+    if (request.method === 'HEAD') {
+      response.end()
+      return
+    }
+    // Headers must be on their way before the first event, or the client waits.
+    if ('flushHeaders' in response) (response as unknown as { flushHeaders(): void }).flushHeaders()
+    body(sinkOf(response, signal))
+    return
+  }
+  let bytes = body instanceof Buffer ? body : Buffer.concat(body as Buffer[])
+  if (bytes.length > gzipFrom && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+    bytes = await compress(bytes, { level: constants.Z_BEST_SPEED })
+    response.setHeader('content-encoding', 'gzip')
+    response.setHeader('vary', 'Accept-Encoding')
+  }
+  if (status !== 304) response.setHeader('content-length', bytes.length)
+  response.writeHead(status)
+  if (request.method === 'HEAD' || status === 304) response.end()
+  else response.end(bytes)
+}
+
+function sinkOf(response: Response, signal: AbortSignal): Sink {
+  return {
+    write: (chunk) => void response.write(chunk),
+    end: () => void response.end(),
+    destroy: () => (response.stream ? response.stream.destroy() : (response as unknown as Socket).destroy()),
+    onDrain: (fn) => void response.on('drain', fn),
+    get buffered() {
+      return response.writableLength
+    },
+    signal,
+  }
+}

@@ -1,0 +1,135 @@
+import type { KubeObject } from '#kube'
+import { equal, isObject } from '#lib'
+import { type Cause, crdProblems } from '../machinery/index.ts'
+import { nowOf, type ResourceRequest } from './request.ts'
+import { allocateService } from './services.ts'
+
+/** Built-in kinds whose metadata.generation counts changes of the spec; custom resources all have one. */
+const counted = new Set([
+  'core/pods',
+  'core/replicationcontrollers',
+  'apps/deployments',
+  'apps/replicasets',
+  'apps/statefulsets',
+  'apps/daemonsets',
+  'batch/jobs',
+  'batch/cronjobs',
+  'networking.k8s.io/ingresses',
+  'networking.k8s.io/ingressclasses',
+  'networking.k8s.io/networkpolicies',
+  'policy/poddisruptionbudgets',
+  'discovery.k8s.io/endpointslices',
+  'scheduling.k8s.io/priorityclasses',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+])
+
+export function hasGeneration(rr: ResourceRequest): boolean {
+  return rr.info.custom || counted.has(rr.resource)
+}
+
+/** Whether what the generation counts differs: everything but metadata and status. */
+export function specChanged(before: KubeObject, after: KubeObject): boolean {
+  const strip = ({ metadata: _, status: __, apiVersion: ___, ...rest }: KubeObject) => rest
+  return !equal(strip(before), strip(after))
+}
+
+/** A kind's own rules, on top of what machinery's defaults and validation do. */
+interface Strategy {
+  /** After defaults, before validation's answer: what only the server decides. Changes `object`. */
+  finish?(rr: ResourceRequest, object: KubeObject, old: KubeObject | undefined): void
+  /** Further problems. */
+  check?(object: KubeObject, old: KubeObject | undefined): Cause[]
+}
+
+const none: Strategy = {}
+
+const strategies: Record<string, Strategy> = {
+  'core/namespaces': {
+    finish(rr, object, old) {
+      if (old && rr.subresource !== 'finalize') object.spec = { ...object.spec, finalizers: old.spec?.finalizers }
+    },
+  },
+  'core/services': { finish: allocateService },
+  'core/pods': {
+    finish(rr, object, old) {
+      if (old && rr.subresource !== 'status' && old.spec.nodeName) object.spec.nodeName ??= old.spec.nodeName
+      if (old?.status?.qosClass && isObject(object.status)) object.status.qosClass ??= old.status.qosClass
+    },
+    check: (object, old) => (old ? podUpdateCauses(object, old) : []),
+  },
+  'apiextensions.k8s.io/customresourcedefinitions': {
+    finish: acceptNames,
+    check: (object) => crdProblems(object),
+  },
+}
+
+export function strategyOf(rr: ResourceRequest): Strategy {
+  return strategies[rr.resource] ?? none
+}
+
+/** Established at once: whatever passes validation is served with the very write that defines it. */
+function acceptNames(rr: ResourceRequest, object: KubeObject, old: KubeObject | undefined): void {
+  const spec = object.spec
+  if (!isObject(spec) || !isObject(spec['names']) || !Array.isArray(spec['versions'])) return
+  const names = spec['names']
+  names['singular'] ||= String(names['kind'] ?? '').toLowerCase()
+  names['listKind'] ||= `${names['kind']}List`
+  spec['conversion'] ??= { strategy: 'None' }
+  const stored = spec['versions'].find((version: any) => version?.storage)?.name
+  const storedVersions: string[] = old?.status?.storedVersions ?? []
+  const now = nowOf(rr.api)
+  const condition = (type: string, reason: string, message: string) => {
+    const before = old?.status?.conditions?.find((one: any) => one.type === type && one.status === 'True')
+    return before ?? { type, status: 'True', lastTransitionTime: now, reason, message }
+  }
+  const others = (old?.status?.conditions ?? []).filter(
+    (one: any) => one.type !== 'NamesAccepted' && one.type !== 'Established',
+  )
+  object.status = {
+    ...(rr.subresource === 'status' ? object.status : {}),
+    conditions: [
+      condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
+      condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+      ...others,
+    ],
+    acceptedNames: { ...names },
+    storedVersions: stored && !storedVersions.includes(stored) ? [...storedVersions, stored] : storedVersions,
+  }
+}
+
+/** What of a Pod's spec may change after its creation (ValidatePodUpdate). */
+function podUpdateCauses(object: KubeObject, old: KubeObject): Cause[] {
+  const strip = (pod: KubeObject) => {
+    const {
+      activeDeadlineSeconds: _,
+      tolerations: __,
+      terminationGracePeriodSeconds: ___,
+      schedulingGates: ____,
+      ...spec
+    } = pod.spec
+    const images = (list: unknown) => asArray(list).map((container: any) => ({ ...container, image: '' }))
+    return {
+      ...spec,
+      containers: images(spec.containers),
+      initContainers: images(spec.initContainers),
+      ephemeralContainers: [],
+    }
+  }
+  const before = asArray(old.spec.tolerations)
+  const kept = before.every((one) => asArray(object.spec.tolerations).some((other) => equal(one, other)))
+  if (kept && equal(strip(object), strip(old))) return []
+  return [
+    {
+      reason: 'FieldValueForbidden',
+      field: 'spec',
+      message:
+        'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
+    },
+  ]
+}
+
+export function asArray(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}

@@ -1,0 +1,61 @@
+import { isObject } from '#lib'
+import { readObject } from '../body.ts'
+import { negotiate, render } from '../negotiate.ts'
+import { writeOptions } from '../options.ts'
+import { type ApiResponse, idOf, nowOf, type ResourceRequest } from '../request.ts'
+import { conflict, invalid, notFound } from '../status.ts'
+
+/** POST of v1 Binding: gives a pod its node, once. Conditions and annotations of the binding end up on the pod. */
+export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
+  const format = negotiate(rr.request)
+  const options = writeOptions(rr, 'CreateOptions')
+  const body = await readObject(rr.request, 'Binding')
+  const target = isObject(body['target']) ? body['target'] : {}
+  const metadata = isObject(body['metadata']) ? body['metadata'] : {}
+  // Legacy clients POST to …/bindings with the pod's name in the body.
+  const name = rr.name ?? String(metadata['name'] ?? '')
+  if (typeof target['name'] !== 'string' || target['name'] === '') {
+    throw invalid({ group: '', kind: 'Binding' }, name, [
+      { reason: 'FieldValueRequired', message: 'Required value', field: 'target.name' },
+    ])
+  }
+  const binding = { group: '', plural: 'pods/binding' }
+  await rr.api.store.write('core/pods', idOf(rr.namespace, name), (current) => {
+    const pod = current?.object
+    if (!pod) throw notFound({ group: '', plural: 'pods' }, name)
+    if (pod.metadata.deletionTimestamp) {
+      throw conflict(binding, name, `pod ${name} is being deleted, cannot be assigned to a host`)
+    }
+    if (pod.spec.nodeName) {
+      throw conflict(binding, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
+    }
+    if (metadata['uid'] && metadata['uid'] !== pod.metadata.uid) {
+      throw conflict(
+        binding,
+        name,
+        `Precondition failed: UID in precondition: ${metadata['uid']}, UID in object meta: ${pod.metadata.uid}`,
+      )
+    }
+    const others = (pod.status?.conditions ?? []).filter((one: any) => one.type !== 'PodScheduled')
+    const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: nowOf(rr.api) }
+    const next = {
+      ...pod,
+      metadata: {
+        ...pod.metadata,
+        ...(isObject(metadata['annotations']) && {
+          annotations: { ...pod.metadata.annotations, ...metadata['annotations'] },
+        }),
+      },
+      spec: { ...pod.spec, nodeName: target['name'] },
+      status: { ...pod.status, conditions: [...others, scheduled] },
+    }
+    return options.dryRun ? { keep: true } : { put: next }
+  })
+  return render(rr.request, format, 201, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    code: 201,
+  })
+}

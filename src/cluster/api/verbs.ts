@@ -1,0 +1,192 @@
+import type { KubeObject } from '#kube'
+import { clone, isObject } from '#lib'
+import {
+  applyServerSide,
+  conflictStatus,
+  jsonPatch,
+  mergePatch,
+  PatchError,
+  strategicMergePatch,
+} from '../machinery/index.ts'
+import type { Stored } from '../store/index.ts'
+import { bodyLimit, decode, mediaType, readObject, unsupportedMediaType } from './body.ts'
+import { fromStorage, toStorage } from './convert.ts'
+import { negotiate, renderObject } from './negotiate.ts'
+import { type WriteOptions, writeOptions } from './options.ts'
+import type { ApiResponse, ResourceRequest } from './request.ts'
+import { badRequest, conflict, invalid, invalidOptions, StatusError } from './status.ts'
+import { checkIdentity, createObject, updateObject } from './write.ts'
+
+/** Kinds that a PUT creates when they are missing (AllowCreateOnUpdate). */
+const createOnUpdate = new Set([
+  'coordination.k8s.io/leases',
+  'core/endpoints',
+  'core/events',
+  'core/limitranges',
+  'core/services',
+  'node.k8s.io/runtimeclasses',
+  'rbac.authorization.k8s.io/roles',
+  'rbac.authorization.k8s.io/clusterroles',
+  'rbac.authorization.k8s.io/rolebindings',
+  'rbac.authorization.k8s.io/clusterrolebindings',
+])
+
+/** Built-in kinds whose PUT must carry a resourceVersion (AllowUnconditionalUpdate false); custom resources all must. */
+const conditional = new Set([
+  'coordination.k8s.io/leases',
+  'policy/poddisruptionbudgets',
+  'node.k8s.io/runtimeclasses',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+])
+
+function answer(rr: ResourceRequest, status: number, stored: Stored): Promise<ApiResponse> {
+  return renderObject(rr.request, rr.info, status, stored, rr.api.clock.now())
+}
+
+/** POST. */
+export async function create(rr: ResourceRequest): Promise<ApiResponse> {
+  negotiate(rr.request)
+  const options = writeOptions(rr, 'CreateOptions')
+  const object = await readObject(rr.request, rr.info.kind)
+  checkIdentity(rr, object)
+  return answer(rr, 201, await createObject(rr, object, options))
+}
+
+/** PUT, of the object or its status. */
+export async function update(rr: ResourceRequest): Promise<ApiResponse> {
+  negotiate(rr.request)
+  const options = writeOptions(rr, 'UpdateOptions')
+  const object = await readObject(rr.request, rr.info.kind)
+  checkIdentity(rr, object)
+  let created = false
+  const missing =
+    createOnUpdate.has(rr.resource) && !rr.subresource
+      ? () => {
+          created = true
+          return createObject(
+            rr,
+            { ...object, metadata: { ...object.metadata, resourceVersion: undefined } } as KubeObject,
+            options,
+          )
+        }
+      : undefined
+  const stored = await updateObject(rr, { ...options, missing }, () => {
+    if (!object.metadata.resourceVersion && (rr.info.custom || conditional.has(rr.resource))) {
+      const message = 'Invalid value: 0: must be specified for an update'
+      throw invalid({ group: rr.info.group, kind: rr.info.plural }, rr.name!, [
+        { reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' },
+      ])
+    }
+    return toStorage(rr.info, object)
+  })
+  return answer(rr, created ? 201 : 200, stored)
+}
+
+const patchTypes = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+]
+
+/** PATCH in its four kinds. */
+export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
+  negotiate(rr.request)
+  const type = mediaType(rr.request.headers['content-type'])
+  const types = rr.info.custom ? patchTypes.filter((one) => !one.includes('strategic')) : patchTypes
+  if (!types.includes(type)) throw unsupportedMediaType(types.join(', '))
+  const options = writeOptions(rr, 'PatchOptions')
+  const bytes = await rr.request.body(bodyLimit)
+  const body = await decode(bytes, type, rr.info.kind)
+  if (type === 'application/apply-patch+yaml') return apply(rr, options, body)
+  const change = patcher(rr, type, body)
+  const stored = await updateObject(rr, { ...options, patched: true }, (current) => {
+    const next = change(fromStorage(rr.info, current))
+    if (!isObject(next)) throw badRequest('the patch does not leave an object')
+    return toStorage(rr.info, next as KubeObject)
+  })
+  return answer(rr, 200, stored)
+}
+
+/** The patch as a function; a patch that cannot be applied becomes the Status that kube-apiserver gives. */
+export function patcher(
+  rr: Pick<ResourceRequest, 'info'>,
+  type: string,
+  body: unknown,
+): (current: KubeObject) => unknown {
+  return (current) =>
+    patching(() => {
+      if (type === 'application/json-patch+json') return jsonPatch(current, body)
+      if (type === 'application/merge-patch+json') return mergePatch(current, body)
+      return strategicMergePatch(current, body, rr.info.schema)
+    })
+}
+
+function patching<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error
+    if (error.code === 422) {
+      throw new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
+    }
+    throw new StatusError(error.code, error.reason, error.message)
+  }
+}
+
+/** Server-side apply (KEP-555). */
+async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown): Promise<ApiResponse> {
+  if (options.fieldManager === '') {
+    throw invalidOptions(
+      'PatchOptions',
+      'fieldManager',
+      'FieldValueRequired',
+      'Required value: is required for apply patch',
+    )
+  }
+  if (!isObject(body)) throw badRequest('the body of an apply patch must be an object')
+  checkIdentity(rr, body)
+  if (body.metadata.managedFields !== undefined && body.metadata.managedFields !== null) {
+    throw badRequest('metadata.managedFields must be nil')
+  }
+  const merge = (live: KubeObject | undefined): KubeObject => {
+    const result = patching(() =>
+      applyServerSide({
+        info: rr.info,
+        ...(live && { live: fromStorage(rr.info, live) }),
+        applied: clone(body),
+        manager: options.fieldManager,
+        force: options.force,
+        ...(rr.subresource && { subresource: rr.subresource }),
+        now: rr.api.clock.now(),
+      }),
+    )
+    if (!result.conflicts) return result.object as KubeObject
+    const { message, causes } = conflictStatus(result.conflicts)
+    throw new StatusError(409, 'Conflict', message, { causes })
+  }
+  let created = false
+  const missing = () => {
+    if (body.metadata.uid) {
+      throw conflict(
+        rr.info,
+        rr.name!,
+        `uid mismatch: the provided object specified uid ${body.metadata.uid}, and no existing object was found`,
+      )
+    }
+    created = true
+    return createObject(rr, merge(undefined), options, { track: false })
+  }
+  const stored = await updateObject(
+    rr,
+    { ...options, patched: true, applied: true, ...(!rr.subresource && { missing }) },
+    (current) => {
+      const merged = merge(current)
+      if (body.metadata.resourceVersion) merged.metadata.resourceVersion = body.metadata.resourceVersion
+      return toStorage(rr.info, merged)
+    },
+  )
+  return answer(rr, created ? 201 : 200, stored)
+}

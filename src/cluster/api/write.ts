@@ -1,0 +1,342 @@
+import { randomUUID } from 'node:crypto'
+import type { KubeObject } from '#kube'
+import { clone, equal, isObject, type JsonObject, randomSuffix } from '#lib'
+import { type Prepared, prepareCreate, prepareUpdate, trackManagedFields } from '../machinery/index.ts'
+import { type Change, Stored, type Written } from '../store/index.ts'
+import { admit } from './admission/index.ts'
+import { toStorage } from './convert.ts'
+import { reportUnknown, type WriteOptions } from './options.ts'
+import { idOf, nowOf, type ResourceRequest } from './request.ts'
+import { alreadyExists, badRequest, conflict, invalid, modified, notFound, StatusError } from './status.ts'
+import { hasGeneration, specChanged, strategyOf } from './strategy.ts'
+
+/** Names that a generated suffix may collide with before the client is told. */
+const generateAttempts = 8
+const generatedBase = 58
+const annotationsLimit = 262_144
+
+/** Refuses a body that is not what the URL names. */
+export function checkIdentity(rr: ResourceRequest, object: JsonObject): asserts object is KubeObject {
+  const { info } = rr
+  const expected = info.group === '' ? info.version : `${info.group}/${info.version}`
+  if (object['apiVersion'] === undefined && object['kind'] === undefined && !info.custom) {
+    object['apiVersion'] = expected
+    object['kind'] = info.kind
+  }
+  if (object['apiVersion'] !== expected) {
+    throw badRequest(
+      `the API version in the data (${object['apiVersion'] ?? ''}) does not match the expected API version (${expected})`,
+    )
+  }
+  if (object['kind'] !== info.kind) {
+    if (!info.custom) {
+      throw badRequest(
+        `${object['kind']} in version "${info.version}" cannot be handled as a ${info.kind}: converting (${expected}.${object['kind']}) to (${expected}.${info.kind}): unknown conversion`,
+      )
+    }
+    const name = isObject(object['metadata']) ? String(object['metadata']['name'] ?? '') : ''
+    throw invalid({ group: info.group, kind: String(object['kind'] ?? '') }, name, [
+      {
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: ${JSON.stringify(object['kind'] ?? '')}: must be ${info.kind}`,
+        field: 'kind',
+      },
+    ])
+  }
+  if (object['metadata'] === undefined || object['metadata'] === null) object['metadata'] = {}
+  const { metadata } = object
+  if (!isObject(metadata)) throw malformed(rr, 'metadata must be an object')
+  for (const field of ['name', 'namespace', 'generateName', 'resourceVersion', 'uid']) {
+    if (metadata[field] === null) delete metadata[field]
+    if (metadata[field] !== undefined && typeof metadata[field] !== 'string') {
+      throw malformed(
+        rr,
+        `json: cannot unmarshal ${typeof metadata[field]} into Go struct field ObjectMeta.metadata.${field} of type string`,
+      )
+    }
+  }
+  if (rr.namespace !== undefined) {
+    if (metadata['namespace'] && metadata['namespace'] !== rr.namespace) {
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+    }
+    metadata['namespace'] = rr.namespace
+  } else delete metadata['namespace']
+  if (rr.name !== undefined && metadata['name'] && metadata['name'] !== rr.name) {
+    throw badRequest(`the name of the object (${metadata['name']}) does not match the name on the URL (${rr.name})`)
+  }
+  if (rr.name !== undefined) metadata['name'] = rr.name
+}
+
+export function malformed(rr: ResourceRequest, message: string): StatusError {
+  const { kind, version } = rr.info
+  return badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${message}`)
+}
+
+/** Stores a new object; what it was given is the caller's no more. `track` false leaves managedFields as apply made them. */
+export async function createObject(
+  rr: ResourceRequest,
+  object: KubeObject,
+  options: WriteOptions,
+  { track = true } = {},
+): Promise<Stored> {
+  const { metadata } = object
+  if (metadata.resourceVersion)
+    throw new StatusError(500, undefined, 'resourceVersion should not be set on objects to be created')
+  const generated =
+    !metadata.name && metadata.generateName ? String(metadata.generateName).slice(0, generatedBase) : undefined
+  for (let attempt = 0; ; attempt++) {
+    if (generated !== undefined) metadata.name = generated + randomSuffix()
+    const id = idOf(rr.namespace, metadata.name ?? '')
+    let preview: KubeObject | undefined
+    try {
+      const written = await rr.api.store.write(rr.resource, id, (current) => {
+        if (current && metadata.name) throw alreadyExists(rr.info, metadata.name)
+        preview = newObject(rr, generated === undefined ? object : clone(object), options, track)
+        return options.dryRun ? { keep: true } : { put: preview }
+      })
+      return options.dryRun ? ephemeral(rr, preview!) : written.stored!
+    } catch (error) {
+      const collided = error instanceof StatusError && error.reason === 'AlreadyExists'
+      if (generated === undefined || !collided || attempt + 1 >= generateAttempts) throw error
+    }
+  }
+}
+
+/** The whole way of a new object up to the store. */
+function newObject(rr: ResourceRequest, object: KubeObject, options: WriteOptions, track: boolean): KubeObject {
+  const { metadata } = object
+  metadata.uid = randomUUID()
+  metadata.creationTimestamp = nowOf(rr.api)
+  delete metadata.deletionTimestamp
+  delete metadata.deletionGracePeriodSeconds
+  delete metadata.selfLink
+  if (hasGeneration(rr)) metadata.generation = 1
+  else delete metadata.generation
+  if (track) delete metadata.managedFields
+  if (metadata.name) admit(rr, { operation: 'CREATE', phase: 'mutate', object, old: undefined, options })
+  const prepared = prepareCreate(rr.info, object)
+  const ready = finish(rr, prepared, undefined, options, false)
+  const stored = toStorage(rr.info, ready)
+  return track ? tracked(rr, undefined, stored, options) : stored
+}
+
+/** What create and update share after machinery has shaped the object. */
+function finish(
+  rr: ResourceRequest,
+  prepared: Prepared,
+  old: KubeObject | undefined,
+  options: WriteOptions,
+  patched: boolean,
+): KubeObject {
+  if (prepared.malformed !== undefined) throw malformed(rr, prepared.malformed)
+  reportUnknown(rr, options, prepared.unknown, patched)
+  const object = prepared.object as KubeObject
+  const { finish: decide, check } = strategyOf(rr)
+  const broken = prepared.causes.length > 0
+  if (!broken) decide?.(rr, object, old)
+  const causes = [...metadataCauses(object), ...prepared.causes, ...(broken ? [] : (check?.(object, old) ?? []))]
+  if (causes.length > 0) throw invalid(rr.info, object.metadata.name ?? '', dedupe(causes))
+  admit(rr, { operation: old ? 'UPDATE' : 'CREATE', phase: 'validate', object, old, options })
+  const { apiVersion, kind, metadata, ...rest } = object
+  return { apiVersion, kind, metadata, ...rest }
+}
+
+function dedupe<T extends { field?: string; message?: string }>(causes: readonly T[]): T[] {
+  const seen = new Set<string>()
+  return causes.filter((cause) => {
+    const key = `${cause.field}\0${cause.message}`
+    return !seen.has(key) && seen.add(key)
+  })
+}
+
+function metadataCauses(object: KubeObject) {
+  const { metadata } = object
+  if (!metadata.name && !metadata.generateName) {
+    return [
+      {
+        reason: 'FieldValueRequired',
+        message: 'Required value: name or generateName is required',
+        field: 'metadata.name',
+      },
+    ]
+  }
+  let size = 0
+  for (const key in metadata.annotations)
+    size += Buffer.byteLength(key) + Buffer.byteLength(String(metadata.annotations[key]))
+  if (size <= annotationsLimit) return []
+  const message = `Too long: may not be more than ${annotationsLimit} bytes`
+  return [{ reason: 'FieldValueTooLong', message, field: 'metadata.annotations' }]
+}
+
+function tracked(
+  rr: ResourceRequest,
+  before: KubeObject | undefined,
+  after: KubeObject,
+  options: WriteOptions,
+): KubeObject {
+  return trackManagedFields({
+    info: rr.info,
+    before,
+    after,
+    manager: options.manager,
+    operation: 'Update',
+    ...(rr.subresource && { subresource: rr.subresource }),
+    now: rr.api.clock.now(),
+  }) as KubeObject
+}
+
+/** An object that was only tried, for the answer to a dry run. */
+export function ephemeral(rr: ResourceRequest, object: KubeObject): Stored {
+  return new Stored(
+    rr.resource,
+    idOf(rr.namespace, object.metadata.name!),
+    0,
+    Buffer.from(JSON.stringify(object)),
+    object,
+  )
+}
+
+/** Makes the new state of an object from the newest one; may throw a StatusError. It must not change what it is given. */
+export type Modify = (current: KubeObject) => KubeObject
+
+export interface UpdateOptions extends WriteOptions {
+  /** The object comes from a patch: Strict answers 422 instead of 400. */
+  patched?: boolean
+  /** managedFields are already what they should be (server-side apply). */
+  applied?: boolean
+  /** Called when there is no such object; without it that is 404. */
+  missing?: () => Promise<Stored>
+}
+
+/** Changes an object: `modify` sees the newest state, in the turn of the write, so that nothing can come between. */
+export async function updateObject(rr: ResourceRequest, options: UpdateOptions, modify: Modify): Promise<Stored> {
+  const name = rr.name!
+  const id = idOf(rr.namespace, name)
+  if (options.missing && !rr.api.store.peek(rr.resource, id)) return options.missing()
+  let preview: KubeObject | undefined
+  const written: Written = await rr.api.store.write(rr.resource, id, (current) => {
+    if (!current) throw notFound(rr.info, name)
+    const next = updated(rr, options, current.object, modify)
+    if (!next) return { keep: true }
+    preview = next
+    if (options.dryRun) return { keep: true }
+    return finished(next) ? { delete: true } : ({ put: next } satisfies Change)
+  })
+  if (options.dryRun && preview) return ephemeral(rr, preview)
+  if (written.type === 'deleted')
+    return ephemeral(rr, {
+      ...preview!,
+      metadata: { ...preview!.metadata, resourceVersion: written.stored!.object.metadata.resourceVersion },
+    })
+  return written.stored!
+}
+
+/** Nothing holds a deleted object any more. */
+export function finished(object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata
+  if (!deletionTimestamp || (finalizers?.length ?? 0) > 0) return false
+  if (object.kind === 'Namespace' && object.apiVersion === 'v1') return (object.spec?.finalizers?.length ?? 0) === 0
+  return !deletionGracePeriodSeconds
+}
+
+/** The next state of `old`, or undefined when nothing changes. */
+function updated(rr: ResourceRequest, options: UpdateOptions, old: KubeObject, modify: Modify): KubeObject | undefined {
+  const { info, subresource } = rr
+  const next = modify(old)
+  checkIdentity(rr, next)
+  const { metadata } = next
+  const version = metadata.resourceVersion
+  if (version && version !== '0' && version !== old.metadata.resourceVersion) throw modified(info, rr.name!)
+  if (metadata.uid && metadata.uid !== old.metadata.uid) {
+    if (options.patched) {
+      throw invalid(info, rr.name!, [
+        {
+          reason: 'FieldValueInvalid',
+          message: `Invalid value: ${JSON.stringify(metadata.uid)}: field is immutable`,
+          field: 'metadata.uid',
+        },
+      ])
+    }
+    throw conflict(
+      info,
+      rr.name!,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
+    )
+  }
+  const merged = endpointView(rr, next, old)
+  if (old.metadata.deletionTimestamp) checkFinalizers(rr, merged, old)
+  admit(rr, { operation: 'UPDATE', phase: 'mutate', object: merged, old, options })
+  const ready = toStorage(info, finish(rr, prepareUpdate(info, merged, old), old, options, options.patched === true))
+  if (hasGeneration(rr)) {
+    const bumped = subresource !== 'status' && specChanged(old, ready)
+    ready.metadata.generation = (old.metadata.generation ?? 1) + (bumped ? 1 : 0)
+  } else delete ready.metadata.generation
+  const result = options.applied ? ready : tracked(rr, old, ready, options)
+  return same(old, result) ? undefined : result
+}
+
+/** What the endpoint may change comes from the request, everything else from the store. */
+function endpointView(rr: ResourceRequest, next: KubeObject, old: KubeObject): KubeObject {
+  const { info, subresource } = rr
+  const fixed = {
+    name: old.metadata.name,
+    ...(old.metadata.namespace !== undefined && { namespace: old.metadata.namespace }),
+    ...(old.metadata.generateName !== undefined && { generateName: old.metadata.generateName }),
+    uid: old.metadata.uid,
+    creationTimestamp: old.metadata.creationTimestamp,
+    resourceVersion: old.metadata.resourceVersion,
+    ...(old.metadata.generation !== undefined && { generation: old.metadata.generation }),
+    ...(old.metadata.deletionTimestamp && {
+      deletionTimestamp: old.metadata.deletionTimestamp,
+      deletionGracePeriodSeconds: old.metadata.deletionGracePeriodSeconds,
+    }),
+  }
+  const strip = ({
+    deletionTimestamp: _,
+    deletionGracePeriodSeconds: __,
+    selfLink: ___,
+    generation: ____,
+    ...rest
+  }: JsonObject) => rest
+  if (subresource === 'status') {
+    // Status writers own the status; of metadata they may change the same fields as elsewhere, but custom resources nothing.
+    const metadata = info.custom
+      ? { ...old.metadata, managedFields: next.metadata.managedFields ?? old.metadata.managedFields }
+      : { ...strip(next.metadata), ...fixed }
+    return { ...old, metadata, status: next.status } as KubeObject
+  }
+  const view = { ...next, metadata: { ...strip(next.metadata), ...fixed } } as KubeObject
+  if (info.subresources.status) {
+    if (old.status === undefined) delete view.status
+    else view.status = old.status
+  }
+  if (next.metadata.managedFields === undefined) view.metadata.managedFields = old.metadata.managedFields
+  return view
+}
+
+function checkFinalizers(rr: ResourceRequest, next: KubeObject, old: KubeObject): void {
+  const known = new Set<string>(old.metadata.finalizers ?? [])
+  const added = ((next.metadata.finalizers ?? []) as string[]).filter((name) => !known.has(name))
+  if (added.length === 0) return
+  const list = added.map((name) => JSON.stringify(name)).join(', ')
+  throw invalid(rr.info, rr.name!, [
+    {
+      reason: 'FieldValueForbidden',
+      message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
+      field: 'metadata.finalizers',
+    },
+  ])
+}
+
+/** True when a write would change nothing but the time at which a manager last wrote. */
+function same(before: KubeObject, after: KubeObject): boolean {
+  const timeless = (object: KubeObject) => ({
+    ...object,
+    metadata: {
+      ...object.metadata,
+      resourceVersion: '',
+      managedFields: (object.metadata.managedFields ?? []).map(({ time: _, ...entry }: JsonObject) => entry),
+    },
+  })
+  return equal(timeless(before), timeless(after))
+}
