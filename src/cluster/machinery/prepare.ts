@@ -1,6 +1,9 @@
+import { prepareCustom } from './crd/prepare.ts'
 import { hooksOf } from './defaults/registry.ts'
 import { shape } from './shape.ts'
 import type { Prepared, ResourceInfo } from './types.ts'
+import { validate } from './validate/index.ts'
+import { validateMetadata } from './validate/metadata.ts'
 
 /**
  * Makes an object that a client wants to create ready for the store: drops unknown fields and nulls, clears status (where it is
@@ -8,8 +11,8 @@ import type { Prepared, ResourceInfo } from './types.ts'
  * generated name) should be set before: a Job's selector is made from its uid. Never throws for what a client sends.
  */
 export function prepareCreate(info: ResourceInfo, object: Record<string, any>): Prepared {
-  const input = info.subresources.status && object.status !== undefined ? { ...object, status: undefined } : object
-  return prepare(info, input, undefined)
+  const { status: _, ...rest } = object
+  return prepare(info, info.subresources.status ? rest : object, undefined)
 }
 
 /**
@@ -21,11 +24,16 @@ export function prepareUpdate(info: ResourceInfo, object: Record<string, any>, o
 }
 
 function prepare(info: ResourceInfo, input: Record<string, any>, old: Record<string, any> | undefined): Prepared {
+  if (info.custom) return prepareCustom(info, input, old, (object) => validateMetadata(info, object, old))
   const { object, unknown, causes, malformed } = shape(info.schema, input)
   if (malformed !== undefined) return { object: input, unknown, causes, malformed }
   const hooks = hooksOf(info.group, info.kind)
   if (old) hooks.update?.(object, old)
   hooks.defaults?.(object)
   if (!old) hooks.create?.(object)
-  return { object, unknown, causes }
+  return {
+    object,
+    unknown,
+    causes: [...validateMetadata(info, object, old), ...causes, ...validate(info, object, old)],
+  }
 }
