@@ -52,7 +52,7 @@ function cdkApp(cdk: any, plus: any, index: number): { objects: any[]; app: any 
   const secret = new plus.Secret(chart, 'secret', {
     stringData: { DATABASE_URL: `postgres://${name}@db/${name}`, SECRET_KEY_BASE: 'x'.repeat(64) },
   })
-  const envFrom = [plus.Env.fromConfigMap(config), plus.Env.fromSecret(secret)].map((source: any) => source)
+  const envFrom = [plus.Env.fromConfigMap(config), plus.Env.fromSecret(secret)]
   const resources = {
     cpu: { request: plus.Cpu.millis(100) },
     memory: { request: cdk.Size.mebibytes(256), limit: cdk.Size.mebibytes(256) },
@@ -89,7 +89,7 @@ function rate(times: number, per: number, work: (index: number) => unknown): num
 
 const baseline = npmBaseline('cdk8s', ['cdk8s', 'cdk8s-plus-33', 'constructs'])
 const contenders: Record<string, () => number> = {
-  ours: () => rate(20, 1, (index) => compile(input(index))),
+  ours: () => rate(60, 1, (index) => compile(input(index))),
   oursText: () => rate(4, 1, (index) => toYaml(compile(input(index)))),
 }
 let theirCount = 0
@@ -98,10 +98,10 @@ if ('dir' in baseline) {
   const cdk = require('cdk8s')
   const plus = require('cdk8s-plus-33')
   theirCount = cdkApp(cdk, plus, 0).objects.length
-  contenders.theirs = () => rate(1, 1, (index) => cdkApp(cdk, plus, index))
+  contenders.theirs = () => rate(2, 1, (index) => cdkApp(cdk, plus, index))
   contenders.theirsText = () => rate(1, 1, (index) => cdk.Yaml.stringify(...cdkApp(cdk, plus, index).objects))
 }
-const medians = await interleaved(contenders)
+const medians = await interleaved(contenders, 9)
 const rows: Row[] = []
 if ('dir' in baseline) {
   const common = { baseline: 'cdk8s + plus-33', better: 'more' as const }

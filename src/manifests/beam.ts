@@ -1,5 +1,5 @@
 import type { KubeObject, objects } from '#kube'
-import { givenByUser } from './config.ts'
+import { offer } from './config.ts'
 import { appLabel, keepAnnotation, metadata } from './names.ts'
 import type { CompileInput } from './types.ts'
 
@@ -25,30 +25,27 @@ export function cookieName(app: string): string {
  *
  * @param node false for one-off jobs, which stay out of the cluster
  */
-export function beamEnv(input: CompileInput, secret: string | undefined, node: boolean): objects.EnvVar[] {
-  const env: objects.EnvVar[] = []
-  const offer = (name: string, value: string) => {
-    if (!givenByUser(input, name)) env.push({ name, value })
-  }
-  offer('LANG', 'C.UTF-8')
-  offer('RELEASE_TMP', '/tmp')
-  offer('ERL_CRASH_DUMP', '/tmp/erl_crash.dump')
+export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: string | undefined, node: boolean): void {
+  offer(env, input, 'LANG', 'C.UTF-8')
+  offer(env, input, 'RELEASE_TMP', '/tmp')
+  offer(env, input, 'ERL_CRASH_DUMP', '/tmp/erl_crash.dump')
+  offer(env, input, 'ERL_FLAGS', flags)
   const { cluster, port, cookie } = input.spec.beam
-  const joins = node && cluster
-  offer('ERL_FLAGS', joins ? `${flags} -start_epmd false -erl_epmd_port ${port}` : flags)
-  if (!joins) {
-    offer('RELEASE_DISTRIBUTION', 'none')
-    return env
+  if (!node || !cluster) {
+    offer(env, input, 'RELEASE_DISTRIBUTION', 'none')
+    return
   }
-  const own = cookie === 'auto' ? { name: cookieName(input.app), key: 'cookie' } : { name: secret ?? '', key: cookie }
+  const source =
+    cookie === 'auto' ? { name: cookieName(input.app), key: 'cookie' } : { name: secret ?? '', key: cookie }
   env.push(
+    // Not in ERL_FLAGS, which is the developer's to set. One fixed port without epmd: decision 12 of the design.
+    { name: 'ERL_ZFLAGS', value: `-start_epmd false -erl_epmd_port ${port}` },
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'RELEASE_DISTRIBUTION', value: 'name' },
     { name: 'RELEASE_NODE', value: `${input.app}@$(POD_IP)` },
-    { name: 'RELEASE_COOKIE', valueFrom: { secretKeyRef: own } },
+    { name: 'RELEASE_COOKIE', valueFrom: { secretKeyRef: source } },
   )
-  offer('DNS_CLUSTER_QUERY', `${nodesName(input.app)}.${input.namespace}.svc.cluster.local`)
-  return env
+  offer(env, input, 'DNS_CLUSTER_QUERY', `${nodesName(input.app)}.${input.namespace}.svc.cluster.local`)
 }
 
 // Busy waiting burns a shared core (42 % of one against 18 % for 200 timer processes) and a quota, for microseconds.

@@ -12,8 +12,12 @@ const keywords =
   /^(if|for|while|until|case|function|select|time|then|else|do|done|fi|esac|cd|export|set|unset|exec|eval|trap|wait|return|exit|\.|:|\[|!|\{|\})(\s|$)/
 const assignments = /^(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"`$\\]*"|'[^']*'|[^\s"'`$\\|&;<>()]*)\s+)*/
 
+/** Words and nothing that the shell would act on: most commands. */
+const simple = /^[A-Za-z0-9_./:@%+-]+(?: +[A-Za-z0-9_./:@%+=,-]+)*$/
+
 /** `a && b c` → `a && exec b c`, where that is sure to mean the same; else the line as it was. */
 export function withExec(line: string): string {
+  if (simple.test(line) && !keywords.test(line)) return `exec ${line}`
   const start = lastCommand(line)
   if (start === undefined) return line
   const rest = line.slice(start)

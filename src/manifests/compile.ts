@@ -21,12 +21,14 @@ import type { CompileInput } from './types.ts'
 export function compile(input: CompileInput): KubeObject[] {
   const { spec } = input
   const config = configObjects(input)
-  const objects: KubeObject[] = [namespace(input), serviceAccount(input), ...networkPolicies(input), ...config.objects]
+  const objects: KubeObject[] = [namespace(input), serviceAccount(input), ...networkPolicies(input)]
+  if (config.configMap) objects.push(config.configMap)
+  if (config.secret) objects.push(config.secret)
   if (clustered(input)) objects.push(beamService(input))
   for (const name of Object.keys(spec.processes)) {
     const process = spec.processes[name]
     const replicas = replicasOf(input, name)
-    objects.push(...claims(input, name, process.storage))
+    for (const claim of claims(input, name, process.storage)) objects.push(claim)
     if (process.port !== undefined) objects.push(service(input, name, process.port))
     objects.push(deployment(input, config.names, name, process, replicas))
     if (replicas >= 2) objects.push(budget(input, name))

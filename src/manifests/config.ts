@@ -1,4 +1,4 @@
-import type { KubeObject } from '#kube'
+import type { KubeObject, objects } from '#kube'
 import { shortHash } from '#lib'
 import { metadata } from './names.ts'
 import type { CompileInput, ObjectInput } from './types.ts'
@@ -14,61 +14,57 @@ export interface ConfigNames {
   secret?: string
 }
 
-/** The two objects that hold an app's variables, as far as they hold any. */
-export function configObjects(input: CompileInput): { names: ConfigNames; objects: KubeObject[] } {
-  const plain = configMap(input)
+/** The objects that hold an app's variables, as far as it has any. */
+export function configObjects(input: CompileInput): {
+  names: ConfigNames
+  configMap: KubeObject | undefined
+  secret: KubeObject | undefined
+} {
+  const configMap = plainConfig(input)
   const secret = configSecret(input)
   const names: ConfigNames = {}
-  const objects: KubeObject[] = []
-  if (plain) {
-    names.plain = plain.metadata.name
-    objects.push(plain)
-  }
-  if (secret) {
-    names.secret = secret.metadata.name
-    objects.push(secret)
-  }
-  return { names, objects }
-}
-
-/** The plain values of the spec's `env`, without those that a config var replaces; undefined when there are none. */
-export function configMap(input: CompileInput): KubeObject | undefined {
-  const data: Record<string, string> = {}
-  let any = false
-  for (const name of Object.keys(input.spec.env).sort()) {
-    const entry = input.spec.env[name]
-    if (!('value' in entry) || Object.hasOwn(input.config, name)) continue
-    data[name] = entry.value
-    any = true
-  }
-  if (!any) return undefined
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: metadata(input, `${input.app}-env-${shortHash(data)}`),
-    immutable: true,
-    data,
-  }
+  if (configMap) names.plain = configMap.metadata.name
+  if (secret) names.secret = secret.metadata.name
+  return { names, configMap, secret }
 }
 
 /** The config vars; undefined when there are none. */
 export function configSecret(input: ObjectInput & Pick<CompileInput, 'config'>): KubeObject | undefined {
-  const names = Object.keys(input.config)
+  const { config } = input
+  const names = Object.keys(config)
   if (names.length === 0) return undefined
   const data: Record<string, string> = {}
-  for (const name of names.sort()) data[name] = Buffer.from(input.config[name]).toString('base64')
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: metadata(input, `${input.app}-env-${shortHash(data)}`),
-    immutable: true,
-    type: 'Opaque',
-    data,
-  }
+  for (const name of names.sort()) data[name] = Buffer.from(config[name]).toString('base64')
+  const meta = metadata(input, contentName(input.app, data))
+  return { apiVersion: 'v1', kind: 'Secret', metadata: meta, immutable: true, type: 'Opaque', data }
 }
 
-/** True when the developer gives this variable a value: what the platform would set gives way to it. */
-export function givenByUser(input: CompileInput, name: string): boolean {
-  if (Object.hasOwn(input.config, name)) return true
-  return Object.hasOwn(input.spec.env, name) && 'value' in input.spec.env[name]
+/** The plain values of the spec's `env`, without those that a config var replaces; undefined when there are none. */
+function plainConfig(input: CompileInput): KubeObject | undefined {
+  const { config } = input
+  const { env } = input.spec
+  const data: Record<string, string> = {}
+  let any = false
+  for (const name of Object.keys(env).sort()) {
+    const entry = env[name]
+    if (!('value' in entry) || Object.hasOwn(config, name)) continue
+    data[name] = entry.value
+    any = true
+  }
+  if (!any) return undefined
+  const meta = metadata(input, contentName(input.app, data))
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: meta, immutable: true, data }
+}
+
+// The keys are sorted already, so the text is the content.
+function contentName(app: string, data: Record<string, string>): string {
+  return `${app}-env-${shortHash(JSON.stringify(data))}`
+}
+
+/** Adds a variable, unless the developer gives it a value: then the platform's gives way. */
+export function offer(env: objects.EnvVar[], input: CompileInput, name: string, value: string): void {
+  if (input.config[name] !== undefined) return
+  const written = input.spec.env[name]
+  if (written !== undefined && 'value' in written) return
+  env.push({ name, value })
 }

@@ -1,4 +1,4 @@
-import type { KubeObject } from '#kube'
+import type { KubeObject, objects } from '#kube'
 import type { ProcessSpec } from '#spec'
 import type { ConfigNames } from './config.ts'
 import { metadata, objectName, selector } from './names.ts'
@@ -20,22 +20,23 @@ export function deployment(
   process: ProcessSpec,
   replicas: number,
 ): KubeObject {
+  const spec: objects.DeploymentSpec = {
+    replicas,
+    minReadySeconds: process.health ? 0 : settleTime,
+    progressDeadlineSeconds: (process.health?.start ?? deadlineMargin) + deadlineMargin,
+    revisionHistoryLimit: 2,
+    // 25 % rounds up to at least one pod more; none less.
+    strategy:
+      process.strategy === 'recreate'
+        ? { type: 'Recreate' }
+        : { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } },
+    selector: { matchLabels: selector(input.app, name) },
+    template: processPod(input, config, name, process),
+  }
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: metadata(input, objectName(input.app, name), name),
-    spec: {
-      replicas,
-      ...(process.health ? {} : { minReadySeconds: settleTime }),
-      progressDeadlineSeconds: (process.health?.start ?? deadlineMargin) + deadlineMargin,
-      revisionHistoryLimit: 2,
-      // 25 % rounds up to at least one pod more; none less.
-      strategy:
-        process.strategy === 'recreate'
-          ? { type: 'Recreate' }
-          : { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } },
-      selector: { matchLabels: selector(input.app, name) },
-      template: processPod(input, config, name, process),
-    },
+    spec,
   }
 }

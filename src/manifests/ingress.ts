@@ -1,4 +1,4 @@
-import type { KubeObject } from '#kube'
+import type { KubeObject, objects } from '#kube'
 import { metadata, objectName } from './names.ts'
 import type { CompileInput } from './types.ts'
 
@@ -10,19 +10,13 @@ export function host(input: CompileInput): string {
 /** The hosts of `web`, its own first. With https, the certificate is expected in Secret `APP-tls`. */
 export function ingress(input: CompileInput): KubeObject {
   const { ingressClassName, scheme } = input.environment
-  const hosts = [...new Set([host(input), ...input.spec.domains])]
+  const own = host(input)
+  const hosts = [own, ...input.spec.domains.filter((domain) => domain !== own)]
   const backend = { service: { name: objectName(input.app, 'web'), port: { name: 'http' } } }
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'Ingress',
-    metadata: metadata(input, objectName(input.app, 'web'), 'web'),
-    spec: {
-      ...(ingressClassName === undefined ? {} : { ingressClassName }),
-      ...(scheme === 'https' ? { tls: [{ hosts, secretName: `${input.app}-tls` }] } : {}),
-      rules: hosts.map((name) => ({
-        host: name,
-        http: { paths: [{ path: '/', pathType: 'Prefix', backend }] },
-      })),
-    },
-  }
+  const spec: objects.IngressSpec = {}
+  if (ingressClassName !== undefined) spec.ingressClassName = ingressClassName
+  if (scheme === 'https') spec.tls = [{ hosts, secretName: `${input.app}-tls` }]
+  spec.rules = hosts.map((name) => ({ host: name, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }))
+  const meta = metadata(input, objectName(input.app, 'web'), 'web')
+  return { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: meta, spec }
 }

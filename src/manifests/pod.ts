@@ -1,9 +1,9 @@
 import type { objects } from '#kube'
 import type { Command, ProcessSpec, Size } from '#spec'
-import { beamEnv, beamNodeLabel, clustered, distPort } from './beam.ts'
+import { beamNodeLabel, clustered, distPort } from './beam.ts'
 import { argv } from './command.ts'
-import { type ConfigNames, givenByUser } from './config.ts'
-import { host } from './ingress.ts'
+import type { ConfigNames } from './config.ts'
+import { envFrom, processEnv, taskEnv } from './env.ts'
 import { labels, pathName } from './names.ts'
 import { probes } from './probes.ts'
 import { resources } from './resources.ts'
@@ -30,30 +30,35 @@ export function processPod(
   name: string,
   process: ProcessSpec,
 ): objects.PodTemplateSpec {
-  const { port, storage } = process
-  const paths = Object.keys(storage)
+  const { port, storage, health } = process
+  const node = clustered(input)
   const container: objects.Container = {
     name,
     image: input.image,
     command: argv(process.command),
-    env: [...(port === undefined ? [] : [{ name: 'PORT', value: String(port) }]), ...runtimeEnv(input, config, name)],
-    ...envFrom(config),
+    env: processEnv(input, config, name, port),
   }
-  const node = clustered(input)
+  const sources = envFrom(config)
+  if (sources) container.envFrom = sources
   if (port !== undefined || node) {
     container.ports = []
     if (port !== undefined) container.ports.push({ name: portName(name), containerPort: port })
     if (node) container.ports.push({ name: distPort, containerPort: input.spec.beam.port })
   }
   container.resources = resources(process.size)
-  if (port !== undefined && process.health) Object.assign(container, probes(process.health, portName(name)))
+  if (port !== undefined && health) {
+    const { startupProbe, readinessProbe, livenessProbe } = probes(health, portName(name))
+    container.startupProbe = startupProbe
+    container.readinessProbe = readinessProbe
+    container.livenessProbe = livenessProbe
+  }
   if (port !== undefined) container.lifecycle = { preStop: { sleep: { seconds: leaveTime } } }
   container.securityContext = containerSecurity()
   container.volumeMounts = [{ name: 'tmp', mountPath: '/tmp' }]
-  for (const path of paths) container.volumeMounts.push({ name: pathName(path), mountPath: path })
-
   const volumes: objects.Volume[] = [{ name: 'tmp', emptyDir: {} }]
+  const paths = Object.keys(storage)
   for (const path of paths) {
+    container.volumeMounts.push({ name: pathName(path), mountPath: path })
     volumes.push({ name: pathName(path), persistentVolumeClaim: { claimName: claimName(input.app, name, path) } })
   }
   const podLabels = labels(input.app, name)
@@ -61,7 +66,9 @@ export function processPod(
   return {
     metadata: { labels: podLabels },
     spec: {
-      ...identity(input),
+      serviceAccountName: input.app,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
       securityContext: podSecurity(paths.length > 0),
       terminationGracePeriodSeconds: process.drain + (port === undefined ? 0 : leaveTime),
       topologySpreadConstraints: spread(input.app, name),
@@ -78,65 +85,27 @@ export function taskPod(
   name: string,
   task: { command: Command; size: Size; env?: Record<string, string> },
 ): objects.PodTemplateSpec {
-  const own = Object.entries(task.env ?? {})
+  const container: objects.Container = {
+    name,
+    image: input.image,
+    command: argv(task.command),
+    env: taskEnv(input, config, task.env),
+  }
+  const sources = envFrom(config)
+  if (sources) container.envFrom = sources
+  container.resources = resources(task.size)
+  container.securityContext = containerSecurity()
+  container.volumeMounts = [{ name: 'tmp', mountPath: '/tmp' }]
   return {
     metadata: { labels: labels(input.app, name) },
     spec: {
-      ...identity(input),
+      serviceAccountName: input.app,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
       restartPolicy: 'Never',
       securityContext: podSecurity(false),
-      containers: [
-        {
-          name,
-          image: input.image,
-          command: argv(task.command),
-          env: [
-            ...runtimeEnv(input, config, undefined).filter(({ name: key }) => !own.some(([other]) => other === key)),
-            ...own.map(([key, value]) => ({ name: key, value: escapeReferences(value) })),
-          ],
-          ...envFrom(config),
-          resources: resources(task.size),
-          securityContext: containerSecurity(),
-          volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
-        },
-      ],
+      containers: [container],
       volumes: [{ name: 'tmp', emptyDir: {} }],
     },
   }
-}
-
-function identity(input: CompileInput) {
-  return { serviceAccountName: input.app, automountServiceAccountToken: false, enableServiceLinks: false }
-}
-
-function envFrom(config: ConfigNames): { envFrom?: objects.EnvFromSource[] } {
-  // Of two sources of one name the later wins: config vars come after the spec's plain values.
-  const sources: objects.EnvFromSource[] = []
-  if (config.plain !== undefined) sources.push({ configMapRef: { name: config.plain } })
-  if (config.secret !== undefined) sources.push({ secretRef: { name: config.secret } })
-  return sources.length > 0 ? { envFrom: sources } : {}
-}
-
-/** @param process undefined for what runs to its end */
-function runtimeEnv(input: CompileInput, config: ConfigNames, process: string | undefined): objects.EnvVar[] {
-  const env: objects.EnvVar[] = []
-  const offer = (name: string, value: string) => {
-    if (!givenByUser(input, name)) env.push({ name, value })
-  }
-  offer('HOME', '/tmp')
-  if (input.runtime === 'node') offer('NODE_ENV', 'production')
-  if (input.runtime === 'beam') {
-    if (process === 'web') {
-      // What Phoenix' generated runtime.exs asks for before it serves.
-      offer('PHX_SERVER', 'true')
-      offer('PHX_HOST', input.spec.domains.find((domain) => !domain.startsWith('*')) ?? host(input))
-    }
-    env.push(...beamEnv(input, config.secret, process !== undefined))
-  }
-  return env
-}
-
-/** `$(NAME)` in a value would be expanded by the kubelet; doubled it is what was written. */
-function escapeReferences(value: string): string {
-  return value.replaceAll('$(', () => '$$(')
 }

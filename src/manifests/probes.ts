@@ -11,18 +11,21 @@ export interface Probes {
  * Startup asks every second, so that a pod serves as soon as it can and slow boots are not killed; readiness decides about
  * traffic; liveness is slow to judge (a minute), because a restart cures a hang but makes an overload worse.
  */
-export function probes(health: HealthSpec, port: string): Probes {
-  const check: objects.Probe =
-    health.path === undefined ? { tcpSocket: { port } } : { httpGet: { path: health.path, port } }
-  const { timeout } = health
+export function probes({ path, interval, timeout, failures, start }: HealthSpec, port: string): Probes {
   return {
-    startupProbe: { ...check, periodSeconds: 1, timeoutSeconds: timeout, failureThreshold: health.start },
-    readinessProbe: {
-      ...check,
-      periodSeconds: health.interval,
-      timeoutSeconds: timeout,
-      failureThreshold: health.failures,
-    },
-    livenessProbe: { ...check, periodSeconds: 10, timeoutSeconds: Math.max(timeout, 5), failureThreshold: 6 },
+    startupProbe: probe(path, port, 1, timeout, start),
+    readinessProbe: probe(path, port, interval, timeout, failures),
+    livenessProbe: probe(path, port, 10, Math.max(timeout, 5), 6),
   }
+}
+
+function probe(
+  path: string | undefined,
+  port: string,
+  periodSeconds: number,
+  timeoutSeconds: number,
+  failureThreshold: number,
+): objects.Probe {
+  if (path === undefined) return { tcpSocket: { port }, periodSeconds, timeoutSeconds, failureThreshold }
+  return { httpGet: { path, port }, periodSeconds, timeoutSeconds, failureThreshold }
 }

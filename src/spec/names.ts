@@ -72,7 +72,7 @@ export function checkLabel(what: string, name: string, max: number): Finding | u
   }
 }
 
-const platformVariables = new Set(['PORT', 'POD_IP'])
+const platformVariables = new Set(['PORT', 'POD_IP', '__proto__'])
 
 /** Why a text cannot name a config var, or undefined when it can: POSIX names only, and not what the platform sets itself. */
 export function checkConfigName(name: string): Finding | undefined {

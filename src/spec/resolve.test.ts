@@ -158,6 +158,7 @@ test('config vars: any text is fine, what no process can be given is not', () =>
   assert.match(message({ BIN: '\ud800' }), /Unicode/)
   assert.match(message({ 'A-B': '' }), /no name/)
   assert.match(message({ PORT: '1' }), /platform/)
+  assert.match(message(JSON.parse('{"__proto__": "x"}')), /cannot be changed/)
   const many = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`V${index}`, 'x'.repeat(120_000)]))
   assert.match(message(many), /at most 1 MiB/)
 })
