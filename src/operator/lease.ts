@@ -57,10 +57,12 @@ export async function campaign(
         await clock.sleep(retryMs, signal)
         if (signal.aborted) return
         const left = renewDeadlineMs - (clock.monotonic() - renewedAt)
-        const deadline = new AbortController()
-        const cancel = clock.after(Math.max(0, left), () => deadline.abort())
+        const attempt = new AbortController()
+        const giveUp = () => attempt.abort()
+        const cancel = clock.after(Math.max(0, left), giveUp)
+        signal.addEventListener('abort', giveUp, { once: true })
         try {
-          const held = await elector.tryToHold(AbortSignal.any([signal, deadline.signal]))
+          const held = await elector.tryToHold(attempt.signal)
           if (!held) return log.warn({}, `lease ${options.name} was taken over`)
           renewedAt = clock.monotonic()
         } catch (error) {
@@ -68,6 +70,7 @@ export async function campaign(
             return log.error({}, `lease ${options.name} could not be renewed: ${errorMessage(error)}`)
         } finally {
           cancel()
+          signal.removeEventListener('abort', giveUp)
         }
       }
     }

@@ -73,6 +73,8 @@ export function startOperator(options: OperatorOptions): Operator {
   }
 
   const ready = deferred<void>()
+  // who waits for it is told; who does not must not fall over it
+  ready.promise.catch(() => {})
   const reflecting = [...kinds.values()].map(({ reflector }) => reflector.run())
   const synced = Promise.all([...kinds.values()].map(({ reflector }) => reflector.synced))
   const aborted = new Promise<void>((resolve) => {
@@ -96,6 +98,7 @@ export function startOperator(options: OperatorOptions): Operator {
     await Promise.race([synced, aborted])
     const { lease } = options
     if (!signal.aborted) await (lease ? campaign({ kube, clock, log, ...lease }, signal, work) : work(signal))
+    ready.reject(new CuddleError('stopped', 'the operator was stopped before it was ready'))
     await Promise.all(reflecting)
     for (const runner of runners) runner.queue.close()
   }

@@ -15,7 +15,10 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 /** The server sends a bookmark about once a minute: a longer silence means that nobody is there. */
 export const inactivityMs = 70_000
-const backoff = { initial: 800, max: 30_000 }
+/** A first retry that a restarted server on this machine hardly notices; then longer, so that a crowd spreads. */
+const backoff = { initial: 100, factor: 3, max: 30_000 }
+/** Until the first list has come, somebody waits for it. */
+const maxUnsyncedMs = 3_000
 /** A watch that lived so long counts as healthy: the next failure starts the backoff anew. */
 const healthyMs = 5_000
 const pageSize = 500
@@ -74,7 +77,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
   /** Notes the failure; the ms to wait before going on. */
   #afterFailure(error: unknown): number {
     const { log, random } = this.#options
-    const delay = backoffDelay(this.#failures++, backoff, random)
+    const max = this.#hasSynced ? backoff.max : maxUnsyncedMs
+    const delay = backoffDelay(this.#failures++, { ...backoff, max }, random)
     if (error instanceof ApiError && error.code === 410) {
       this.#resourceVersion = undefined
       log.debug({}, `${this.#name}: history is gone, listing again`)

@@ -45,8 +45,8 @@ export class Runner {
   readonly #log: Logger
   /** Per primary that has children: what they were last applied as. */
   readonly #applied = new Map<string, Map<string, string>>()
-  /** Aborted when passes no longer count: leadership lost, or the time to drain is over. */
-  #leading = new AbortController()
+  /** The passes under way. */
+  readonly #passes = new Set<AbortController>()
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -70,15 +70,15 @@ export class Runner {
   }
 
   start(): void {
-    this.#leading = new AbortController()
     this.queue.resume()
   }
 
   /** Starts nothing more; passes under way may finish within `graceMs`, then their writes are cut off. */
   async stop(graceMs: number): Promise<void> {
     this.queue.pause()
-    const leading = this.#leading
-    const cancel = this.#options.clock.after(graceMs, () => leading.abort())
+    const cancel = this.#options.clock.after(graceMs, () => {
+      for (const pass of this.#passes) pass.abort(new Error('cut off: the operator stops'))
+    })
     await this.queue.settled()
     cancel()
   }
@@ -127,17 +127,19 @@ export class Runner {
     }
     const log = this.#log.child({ key })
     const ending = new AbortController()
-    const signal = AbortSignal.any([ending.signal, this.#leading.signal])
+    this.#passes.add(ending)
     const timeout = options.timeout ?? defaultTimeoutMs
     const cancel = clock.after(timeout, () => ending.abort(new Error(`gave up after ${timeout} ms`)))
     try {
-      const axn = await untilAborted(this.#pass(key, object, log, signal), signal)
+      const axn = await untilAborted(this.#pass(key, object, log, ending.signal), ending.signal)
       return axn.requeue === undefined ? undefined : { after: axn.requeue }
     } catch (error) {
       this.#report(error, log)
       return 'retry'
     } finally {
       cancel()
+      this.#passes.delete(ending)
+      // whatever the steps still have under way is for nobody
       ending.abort()
     }
   }
@@ -171,7 +173,6 @@ export class Runner {
     // we were not up to date: the change that made it so is on its way, and so is the next pass
     if (isConflict(error)) log.debug({}, `conflict, trying again: ${errorMessage(error)}`)
     else if (error instanceof ApiError) log.warn({ code: error.code, reason: error.reason }, errorMessage(error))
-    else if (this.#leading.signal.aborted) log.warn({}, 'pass cut off')
     else log.error({ stack: (error as Error)?.stack }, `pass failed: ${errorMessage(error)}`)
   }
 }

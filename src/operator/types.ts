@@ -168,15 +168,20 @@ export interface OperatorOptions {
 }
 
 export interface Operator {
-  /** Resolves when all caches have synced and the controllers run. */
+  /** Resolves when all caches have synced and the controllers run (we lead); rejects when stopped before. */
   readonly ready: Promise<void>
   /** Resolves when stopped and drained. */
   readonly stopped: Promise<void>
   readonly lister: Lister
+  /** Cheap enough to be asked often. */
   health(): {
+    /** Every cache has synced. */
     ready: boolean
+    /** Every reflector has heard of the server within twice its inactivity time (140 s). */
     live: boolean
+    /** Per kind (`Pod`, `Deployment.apps`): `lastSeen` in ms since the server was heard of; `error` while it is not. */
     reflectors: Record<string, { synced: boolean; lastSeen: number; error?: string }>
+    /** Keys that wait for a worker, per controller. */
     queues: Record<string, number>
   }
 }
