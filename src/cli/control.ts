@@ -1,9 +1,23 @@
 // The control process: the Kubernetes API with its controllers and scheduler, and the platform on top of it.
-import { clusterControllers, ensurePki, openClusterStore, startApiServer, startScheduler } from '#cluster'
+import { join } from 'node:path'
+import {
+  ensurePki,
+  Store,
+  schedulerController,
+  startApiServer,
+  startClusterControllers,
+  writeKubeconfig,
+} from '#cluster'
 import { createKube } from '#kube'
 import { systemClock } from '#lib'
-import { startOperator } from '#operator'
-import { appController, createBuilder, installPlatform, startPlatformServer } from '#platform'
+import {
+  appController,
+  createBuilder,
+  installPlatform,
+  openLayout,
+  type PlatformServer,
+  startPlatformServer,
+} from '#platform'
 import { daemon } from './daemon.ts'
 import { paths } from './home.ts'
 
@@ -11,8 +25,13 @@ await daemon('control', async ({ home, config, log, hostEnv, signal }) => {
   const clock = systemClock
   const { ports } = config
   const pki = await ensurePki(home)
-  const store = await openClusterStore({ home, pki, clock, log })
-  const api = await startApiServer({ home, pki, store, host: '127.0.0.1', port: ports.api, clock, log, signal })
+  const store = Store.open({
+    path: join(home, 'store', 'state.db'),
+    encryptionKey: join(home, 'pki', 'encryption.key'),
+    log,
+  })
+  const api = await startApiServer({ pki, store, port: ports.api, clock, log, signal })
+  writeKubeconfig(home, pki, api.url)
   const kube = createKube(api.transport(), { userAgent: 'cuddle-control' })
   const settings = {
     baseDomain: 'localhost',
@@ -21,8 +40,21 @@ await daemon('control', async ({ home, config, log, hostEnv, signal }) => {
     platformUrl: `http://127.0.0.1:${ports.git}`,
   }
   await installPlatform(kube, settings, clock, log)
-  const builder = createBuilder({ home, layout: paths(home).images, clock, log, hostEnv })
-  const platform = await startPlatformServer({
+  const builder = createBuilder({ home, layout: openLayout(paths(home).images), clock, log, hostEnv })
+  let platform: PlatformServer | undefined
+  const onDestroyed = async (app: string) => {
+    await platform?.removeRepository(app)
+    await builder.forget(app)
+  }
+  const controllers = startClusterControllers({
+    kube,
+    clock,
+    log,
+    signal,
+    caCertificate: pki.ca.cert,
+    also: [schedulerController({ clock }), appController({ onDestroyed })],
+  })
+  platform = await startPlatformServer({
     kube,
     clock,
     log,
@@ -34,24 +66,12 @@ await daemon('control', async ({ home, config, log, hostEnv, signal }) => {
     host: '127.0.0.1',
     port: ports.git,
   })
-  const onDestroyed = async (app: string) => {
-    await platform.removeRepository(app)
-    await builder.forget(app)
-  }
-  const operator = startOperator({
-    kube,
-    controllers: [...clusterControllers({ clock }), appController({ onDestroyed })],
-    clock,
-    log,
-    signal,
-  })
-  const scheduler = startScheduler({ kube, clock, log, signal })
-  await operator.ready
+  await controllers.ready
   return async () => {
     await platform.close()
-    await Promise.all([operator.stopped, scheduler.stopped])
+    await controllers.stopped
     await builder.close()
     await api.close()
-    store.close()
+    await store.close()
   }
 })

@@ -1,3 +1,5 @@
 export { type ApiServer, type ApiServerOptions, startApiServer, type User } from './api/index.ts'
+export { clusterControllers, startClusterControllers } from './controllers/index.ts'
 export { ensurePki, type Pki, writeKubeconfig } from './pki/index.ts'
+export { schedulerController, startScheduler } from './scheduler/index.ts'
 export { Store, type StoreOptions } from './store/index.ts'
