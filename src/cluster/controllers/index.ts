@@ -1,14 +1,61 @@
-import type { Clock } from '#lib'
-import type { Controller } from '#operator'
+import type { Kube } from '#kube'
+import type { Clock, Logger } from '#lib'
+import { type Controller, type Operator, startOperator } from '#operator'
 import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
+import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
+import { ingressController } from './ingress/controller.ts'
+import { namespaceDefaultsController } from './namespace/defaults.ts'
+import { namespaceController } from './namespace/termination.ts'
+import { nodeLifecycleController } from './node/controller.ts'
+import { podGarbageController } from './node/pod-gc.ts'
+import { disruptionController } from './pdb/controller.ts'
 import { replicaSetController } from './replicaset/controller.ts'
+
+export { type GarbageCollector, startGarbageCollector }
 
 export interface ClusterControllersOptions {
   clock: Clock
+  /** The cluster's CA in PEM, published in every Namespace as ConfigMap kube-root-ca.crt; undefined = not published. */
+  caCertificate?: string
+  /** Where Ingresses are served. @default 127.0.0.1 */
+  ingressAddress?: string
 }
 
 /** What kube-controller-manager does, as controllers of one operator: start them together, so that they share caches. */
 export function clusterControllers(options: ClusterControllersOptions): Controller<any>[] {
-  return [deploymentController(options), replicaSetController(options), endpointsController()]
+  return [
+    deploymentController(options),
+    replicaSetController(options),
+    endpointsController(),
+    disruptionController(),
+    ingressController({ ip: options.ingressAddress }),
+    namespaceController(),
+    namespaceDefaultsController(options),
+    nodeLifecycleController(options),
+    podGarbageController(options),
+  ]
+}
+
+/**
+ * Starts everything of this folder, and further controllers beside it (the scheduler, the platform's own) on the same
+ * caches. `ready` resolves when both the controllers and the garbage collector work.
+ */
+export function startClusterControllers(
+  options: ClusterControllersOptions & {
+    kube: Kube
+    signal: AbortSignal
+    log: Logger
+    also?: readonly Controller<any>[]
+  },
+): { operator: Operator; ready: Promise<void>; stopped: Promise<void> } {
+  const { kube, signal, clock, log } = options
+  const controllers = [...clusterControllers(options), ...(options.also ?? [])]
+  const operator = startOperator({ kube, controllers, signal, clock, log })
+  const collector = startGarbageCollector({ kube, signal, clock, log: log.child({ controller: 'garbage-collector' }) })
+  return {
+    operator,
+    ready: Promise.all([operator.ready, collector.ready]).then(() => {}),
+    stopped: Promise.all([operator.stopped, collector.stopped]).then(() => {}),
+  }
 }

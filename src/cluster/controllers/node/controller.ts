@@ -1,0 +1,133 @@
+import { getCondition, type Kube, Lease, Node, type objects, Pod } from '#kube'
+import { type Clock, rfc3339 } from '#lib'
+import { type Axn, type Controller, controller } from '#operator'
+import { evictIn, graceMs, isLost, type Sighting, sight, taintsFor } from './judge.ts'
+
+const leaseNamespace = 'kube-node-lease'
+const lookEvery = 10_000
+
+/**
+ * Watches over nodes: one whose lease is not renewed gets Ready=Unknown, its pods Ready=False and, after their
+ * toleration, are evicted. All times are measured here, from when this process saw a thing happen, so neither a restart of the control
+ * process nor a machine that slept evicts anybody.
+ */
+export function nodeLifecycleController({ clock }: { clock: Clock }): Controller<any> {
+  const sightings = new Map<string, Sighting>()
+  const taintedSince = new Map<string, number>()
+
+  async function watchOver(axn: Axn<any>): Promise<Axn<any>> {
+    const node = axn.object as objects.Node
+    const uid = node.metadata.uid!
+    const now = clock.monotonic()
+    const lease = axn.lister.get(Lease, axn.name, leaseNamespace)
+    const ready = getCondition(node, 'Ready') as Record<string, any> | undefined
+    const heartbeat = lease?.spec?.renewTime ?? (ready?.['lastHeartbeatTime'] as string | undefined) ?? ''
+    const before = sightings.get(uid)
+    const sighting = sight(before, heartbeat, now, lookEvery)
+    sightings.set(uid, sighting)
+    if (before && sighting.seenAt === now && before.renewTime === sighting.renewTime) taintedSince.clear()
+    const lost = isLost(sighting, now)
+    const status = lost ? 'Unknown' : (ready?.['status'] ?? 'Unknown')
+
+    if (lost && ready?.['status'] !== 'Unknown')
+      axn = unknown(axn, node).event('NodeNotReady', `Node ${axn.name} status is now: NodeNotReady`)
+    const taints = taintsFor(node, ready || lost ? status : 'True', rfc3339(clock.now()))
+    if (taints !== node.spec?.taints && (taints.length > 0 || node.spec?.taints?.length)) {
+      const { resourceVersion } = node.metadata
+      axn = axn.patch({ type: Node, name: axn.name }, { metadata: { resourceVersion }, spec: { taints } })
+    }
+    const due = await drain(axn, node, taints as objects.Taint[], status, taintedSince)
+    return axn.requeueAfter(Math.min(lookEvery, due ?? graceMs))
+  }
+
+  return controller(Node, {
+    name: 'node-lifecycle-controller',
+    reads: [Pod],
+    watches: [
+      { type: Lease, map: ({ metadata }) => (metadata.namespace === leaseNamespace ? [{ name: metadata.name! }] : []) },
+    ],
+  }).step('lifecycle', watchOver)
+}
+
+/** Every condition of a lost node is Unknown: nobody is left to say otherwise. */
+function unknown(axn: Axn<any>, node: objects.Node): Axn<any> {
+  const time = rfc3339(axn.clock.now())
+  const conditions = [...(node.status?.conditions ?? [])] as Record<string, any>[]
+  if (!conditions.some(({ type }) => type === 'Ready')) conditions.push({ type: 'Ready' })
+  return axn.status({
+    conditions: conditions.map((condition) => ({
+      ...condition,
+      status: 'Unknown',
+      reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+      lastTransitionTime: condition['status'] === 'Unknown' ? condition['lastTransitionTime'] : time,
+    })),
+  })
+}
+
+/** Marks a bad node's pods not ready, and evicts those whose toleration has run out; returns when the next one's will (ms). */
+async function drain(
+  axn: Axn<any>,
+  node: objects.Node,
+  taints: readonly objects.Taint[],
+  status: string,
+  taintedSince: Map<string, number>,
+): Promise<number | undefined> {
+  const now = axn.clock.monotonic()
+  const key = (taint: objects.Taint) => `${node.metadata.uid} ${taint.key}=${taint.value ?? ''}`
+  const executing = taints.filter(({ effect }) => effect === 'NoExecute')
+  for (const taint of executing) if (!taintedSince.has(key(taint))) taintedSince.set(key(taint), now)
+  for (const since of [...taintedSince.keys()]) {
+    if (since.startsWith(`${node.metadata.uid} `) && !executing.some((taint) => key(taint) === since))
+      taintedSince.delete(since)
+  }
+  if (executing.length === 0 && status === 'True') return undefined
+  let next: number | undefined
+  for (const pod of axn.lister.list(Pod)) {
+    if (pod.spec?.nodeName !== axn.name || pod.metadata.deletionTimestamp !== undefined) continue
+    if (status === 'Unknown') await markNotReady(axn, pod)
+    const left = evictIn(pod, executing, (taint) => now - taintedSince.get(key(taint))!)
+    if (left === undefined) continue
+    if (left > 0) next = Math.min(next ?? left, left)
+    else await evict(axn.kube, pod, axn.clock)
+  }
+  return next
+}
+
+/** The endpoints of a lost node must not get traffic; the kubelet says Ready again when it is back. */
+async function markNotReady(axn: Axn<any>, pod: objects.Pod): Promise<void> {
+  if (getCondition(pod, 'Ready')?.status !== 'True') return
+  const time = rfc3339(axn.clock.now())
+  const conditions = pod.status!.conditions!.map((condition) =>
+    condition.type === 'Ready'
+      ? { ...condition, status: 'False', reason: 'NodeNotReady', lastTransitionTime: time }
+      : condition,
+  )
+  const { name, namespace, resourceVersion } = pod.metadata
+  await axn.kube.patch(
+    Pod,
+    { name: name!, namespace },
+    { metadata: { resourceVersion }, status: { conditions } },
+    { type: 'merge', subresource: 'status' },
+  )
+}
+
+async function evict(kube: Kube, pod: objects.Pod, clock: Clock): Promise<void> {
+  const { name, namespace, uid, resourceVersion } = pod.metadata
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'DeletionByTaintManager',
+    message: 'Taint manager: deleting due to NoExecute taint',
+    lastTransitionTime: rfc3339(clock.now()),
+  }
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget')
+  const status = { conditions: [...others, condition] }
+  await kube.patch(
+    Pod,
+    { name: name!, namespace },
+    { metadata: { resourceVersion }, status },
+    { subresource: 'status' },
+  )
+  await kube.delete(Pod, name!, namespace, { preconditions: { uid: uid! } })
+}

@@ -1,0 +1,80 @@
+import type { objects } from '#kube'
+
+/** Without a renewal for so long a node counts as lost (upstream's node-monitor-grace-period). */
+export const graceMs = 50_000
+
+/** What has been seen of a node's lease, on our own monotonic clock: its writer's clock is not ours. */
+export interface Sighting {
+  renewTime: string
+  seenAt: number
+  /** When this node was last looked at. */
+  lookedAt: number
+}
+
+/**
+ * Notes a look at a node's lease. A renewal restarts the grace period; so does a gap in our own looking (the machine
+ * slept, or this process stood still): who did not watch cannot say that nothing came. `dueMs` is when the look was due.
+ */
+export function sight(before: Sighting | undefined, renewTime: string, now: number, dueMs = graceMs): Sighting {
+  const slept = before !== undefined && now - before.lookedAt > dueMs + 15_000
+  if (!before || slept || before.renewTime !== renewTime) return { renewTime, seenAt: now, lookedAt: now }
+  return { ...before, lookedAt: now }
+}
+
+export function isLost(sighting: Sighting, now: number): boolean {
+  return now - sighting.seenAt >= graceMs
+}
+
+type Taint = Pick<objects.Taint, 'key' | 'effect'> & { timeAdded?: string }
+
+const notReady = 'node.kubernetes.io/not-ready'
+const unreachable = 'node.kubernetes.io/unreachable'
+const cordoned = 'node.kubernetes.io/unschedulable'
+
+/**
+ * The taints that follow from a node's state: Ready False → not-ready, Ready Unknown → unreachable, each NoSchedule and
+ * NoExecute; cordoned → unschedulable. Others' taints stay. The same array comes back when nothing changes.
+ */
+export function taintsFor(node: objects.Node, ready: string, now: string): readonly Taint[] {
+  const taints = (node.spec?.taints ?? []) as readonly Taint[]
+  const wanted: Taint[] = []
+  const bad = ready === 'False' ? notReady : ready === 'Unknown' ? unreachable : undefined
+  if (bad) wanted.push({ key: bad, effect: 'NoSchedule' }, { key: bad, effect: 'NoExecute', timeAdded: now })
+  if (node.spec?.unschedulable) wanted.push({ key: cordoned, effect: 'NoSchedule', timeAdded: now })
+  const ours = (taint: Taint) => [notReady, unreachable, cordoned].includes(taint.key)
+  const missing = wanted.filter((taint) => !taints.some((other) => same(other, taint)))
+  const kept = taints.filter((taint) => !ours(taint) || wanted.some((other) => same(other, taint)))
+  return missing.length === 0 && kept.length === taints.length ? taints : [...kept, ...missing]
+}
+
+function same(a: Taint, b: Taint): boolean {
+  return a.key === b.key && a.effect === b.effect
+}
+
+/**
+ * Milliseconds until a pod must leave a node because of its NoExecute taints, counted from when each taint was first
+ * seen here; undefined = it may stay, 0 = now.
+ */
+export function evictIn(
+  pod: objects.Pod,
+  taints: readonly objects.Taint[],
+  ageOf: (taint: objects.Taint) => number,
+): number | undefined {
+  let soonest: number | undefined
+  for (const taint of taints) {
+    if (taint.effect !== 'NoExecute') continue
+    const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint))
+    if (matching.length === 0) return 0
+    const limits = matching.map(({ tolerationSeconds }) => tolerationSeconds).filter((limit) => limit !== undefined)
+    if (limits.length === 0) continue
+    const left = Math.max(0, Math.min(...limits) * 1000 - ageOf(taint))
+    soonest = Math.min(soonest ?? left, left)
+  }
+  return soonest
+}
+
+function tolerates(toleration: objects.Toleration, taint: objects.Taint): boolean {
+  if (toleration.effect && toleration.effect !== taint.effect) return false
+  if (toleration.key && toleration.key !== taint.key) return false
+  return toleration.operator === 'Exists' || (toleration.value ?? '') === (taint.value ?? '')
+}
