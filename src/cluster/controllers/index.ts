@@ -5,6 +5,7 @@ import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
 import { ingressController } from './ingress/controller.ts'
+import { jobController } from './job/controller.ts'
 import { namespaceDefaultsController } from './namespace/defaults.ts'
 import { namespaceController } from './namespace/termination.ts'
 import { nodeLifecycleController } from './node/controller.ts'
@@ -28,6 +29,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     deploymentController(options),
     replicaSetController(options),
     endpointsController(),
+    jobController(options),
     disruptionController(),
     ingressController({ ip: options.ingressAddress }),
     namespaceController(),
