@@ -252,3 +252,16 @@ test('a conflict on an own write leads to another pass with the new object', asy
   server.put(Greeting, greeting('one'))
   await until(() => server.get(Greeting, 'hello', 'default').status?.message === 'two')
 })
+
+test('hours of watches that the server ends: one list, no pass, nothing missed', async (t) => {
+  const { server, clock, message } = await watching(t)
+  for (let ended = 0; ended < 30; ended++) {
+    await clock.advance(60_000)
+    server.bookmark()
+    await clock.advance(60_000)
+    for (const { response } of server.watches) response.end()
+    server.put(Greeting, greeting(`after ${ended}`))
+    await passing(clock, () => message() === `after ${ended}`, 10)
+  }
+  assert.equal(lists(server), 1)
+})

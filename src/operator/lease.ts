@@ -17,6 +17,9 @@ export interface LeaseOptions {
   retryMs?: number
 }
 
+/** Stopping waits no longer than this for a server that does not answer. */
+const releaseMs = 2_000
+
 /**
  * Leads through a coordination.k8s.io/v1 Lease, as client-go's leaderelection: at most one of all identities at a time,
  * given that clocks run at about the same speed. They need not agree on the hour: a lease counts as expired when *we* have
@@ -119,10 +122,12 @@ class Elector {
     this.#seen = undefined
     if (held?.['spec'].holderIdentity !== identity) return
     const spec = { ...held['spec'], holderIdentity: '', leaseDurationSeconds: 1, renewTime: rfc3339Micro(clock.now()) }
-    const signal = AbortSignal.timeout(5_000)
-    await kube.replace(Lease, { ...held, spec } as any, { signal }).catch((error) => {
+    const attempt = new AbortController()
+    const cancel = clock.after(releaseMs, () => attempt.abort())
+    await kube.replace(Lease, { ...held, spec } as any, { signal: attempt.signal }).catch((error) => {
       log.debug({}, `lease ${name} was not released: ${errorMessage(error)}`)
     })
+    cancel()
   }
 
   #isHeld(lease: KubeObject): boolean {

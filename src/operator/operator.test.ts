@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigMap, Event, getCondition } from '#kube'
+import { deferred } from '#lib'
 import { type Axn, controller } from './index.ts'
-import { Greeting, greeting, start, until, writes } from './testing/harness.ts'
+import { FakeClock, Greeting, greeting, passing, start, until, writes } from './testing/harness.ts'
 
 const greeter = controller(Greeting, { owns: [ConfigMap] }).step('greet', (axn) => {
   const { message, copies = 1 } = axn.object.spec
@@ -150,4 +151,67 @@ test('an own write starts no pass of its own', async (t) => {
     written.metadata.resourceVersion,
   )
   assert.equal(passes, 2)
+})
+
+test('of two operators with one lease one works; the other has its caches warm and follows at once', async (t) => {
+  const clock = new FakeClock()
+  const passes: string[] = []
+  const worker = (identity: string) =>
+    controller(Greeting).step('work', (axn) => {
+      passes.push(`${identity} ${axn.name}`)
+      return axn
+    })
+  const lease = (identity: string) => ({ lease: { name: 'op', namespace: 'default', identity }, clock })
+  const first = await start(t, [worker('first')], lease('first'))
+  await first.operator.ready
+  const second = await start(t, [worker('second')], { ...lease('second'), server: first.server })
+  first.server.put(Greeting, greeting('hi', 'one'))
+  await until(() => passes.length > 0)
+  await until(() => second.operator.lister.get(Greeting, 'one', 'default'))
+  assert.deepEqual(passes, ['first one'])
+  first.stop.abort()
+  await first.operator.stopped
+  await passing(clock, () => passes.length > 1)
+  assert.deepEqual(passes, ['first one', 'second one'])
+})
+
+test('when it stops, a pass that runs is finished and no other is begun', async (t) => {
+  const gate = deferred<void>()
+  let passes = 0
+  const slow = controller(Greeting, { concurrency: 1 }).step('wait', async (axn) => {
+    passes++
+    await gate.promise
+    return axn.status({ done: true })
+  })
+  const { server, operator, stop } = await start(t, [slow])
+  server.put(Greeting, greeting('x', 'running'))
+  await until(() => passes === 1)
+  server.put(Greeting, greeting('x', 'waiting'))
+  await until(() => operator.health().queues['greeting'] === 1)
+  stop.abort()
+  gate.resolve()
+  await operator.stopped
+  assert.equal(server.get(Greeting, 'running', 'default').status.done, true)
+  assert.equal(server.get(Greeting, 'waiting', 'default').status, undefined)
+})
+
+test('one namespace only, and trimmed, when asked', async (t) => {
+  const { server, operator } = await start(t, [greeter], {
+    namespace: 'default',
+    transform: (_, object) => {
+      delete object.metadata.annotations
+      return object
+    },
+  })
+  await operator.ready
+  server.put(Greeting, { metadata: { name: 'far', namespace: 'other' }, spec: { message: 'x' } })
+  const near = greeting('hi')
+  server.put(Greeting, { ...near, metadata: { ...near.metadata, annotations: { long: 'story' } } })
+  const cached = await until(() => operator.lister.get(Greeting, 'hello', 'default'))
+  assert.equal(cached.metadata.annotations, undefined)
+  assert.deepEqual(
+    operator.lister.list(Greeting).map(({ metadata }) => metadata.name),
+    ['hello'],
+  )
+  assert.throws(() => operator.lister.list(Event), { code: 'undeclared-kind' })
 })

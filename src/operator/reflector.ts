@@ -10,7 +10,6 @@ export interface ReflectorOptions<T extends KubeObject> {
   log: Logger
   signal: AbortSignal
   namespace?: string | undefined
-  random?: () => number
 }
 
 /** The server sends a bookmark about once a minute: a longer silence means that nobody is there. */
@@ -76,9 +75,9 @@ export class Reflector<T extends KubeObject = KubeObject> {
 
   /** Notes the failure; the ms to wait before going on. */
   #afterFailure(error: unknown): number {
-    const { log, random } = this.#options
+    const { log } = this.#options
     const max = this.#hasSynced ? backoff.max : maxUnsyncedMs
-    const delay = backoffDelay(this.#failures++, { ...backoff, max }, random)
+    const delay = backoffDelay(this.#failures++, { ...backoff, max })
     if (error instanceof ApiError && error.code === 410) {
       this.#resourceVersion = undefined
       log.debug({}, `${this.#name}: history is gone, listing again`)
@@ -106,7 +105,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
 
   /** One watch request until it ends; tells whether anything came. Silence ends it as a clean close would. */
   async #watch(): Promise<boolean> {
-    const { kube, type, cache, clock, signal, namespace, random = Math.random } = this.#options
+    const { kube, type, cache, clock, signal, namespace } = this.#options
     const silence = new AbortController()
     const stop = () => silence.abort()
     signal.addEventListener('abort', stop, { once: true })
@@ -116,8 +115,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
       const events = kube.watch(type, {
         resourceVersion: this.#resourceVersion!,
         allowWatchBookmarks: true,
-        // spread, so that the watches of many clients do not all end at once
-        timeoutSeconds: Math.round(300 * (1 + random())),
+        // five to ten minutes: spread, so that the watches of many clients do not all end at once
+        timeoutSeconds: Math.round(backoffDelay(0, { initial: 600, max: 600 })),
         signal: silence.signal,
         ...(namespace && { namespace }),
       })

@@ -147,8 +147,7 @@ export class MockApiServer {
   }
 
   #create(target: Target, body: KubeObject): KubeObject {
-    const suffix = body.metadata.generateName ? Math.random().toString(36).slice(2, 7) : ''
-    const name = body.metadata.name ?? body.metadata.generateName + suffix
+    const name = body.metadata.name ?? `${body.metadata.generateName}${this.#revision}`
     const place = { ...target, name }
     if (this.#objects.has(keyOf(place))) throw new Failure(409, 'AlreadyExists', `${name} already exists`)
     return this.#store(target.resource, { ...body, metadata: { ...body.metadata, name } })
