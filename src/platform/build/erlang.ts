@@ -65,7 +65,8 @@ async function rebar(context: BuildContext, args: string[], env: Record<string, 
   try {
     return await runIn(context, 'rebar3', args, {
       env,
-      quiet: (line) => /No entry for profile prod|Can not upgrade/.test(line),
+      quiet: (line) =>
+        /No entry for profile prod|Can not upgrade|Warnings generating release|successfully assembled/.test(line),
     })
   } catch (error) {
     if (error instanceof CuddleError && error.code === 'tool-missing') throw missingTool('rebar3', 'rebar3 erlang')
