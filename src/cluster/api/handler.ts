@@ -7,7 +7,6 @@ import { discovery } from './discovery.ts'
 import { health } from './health.ts'
 import { metrics } from './metrics.ts'
 import { pretty } from './negotiate.ts'
-import { openapi } from './openapi/index.ts'
 import { get, list } from './read.ts'
 import type { Api, ApiRequest, ApiResponse, ResourceRequest } from './request.ts'
 import { isReview, review } from './reviews.ts'
@@ -41,6 +40,12 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
   if (rr && rr.warnings.length > 0) headers['warning'] = rr.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
   count(api, request.method, response.status)
   return { ...response, headers }
+}
+
+/** The documents are made by a module of its own, loaded when somebody asks. */
+async function openapi(api: Api, request: ApiRequest): Promise<ApiResponse | undefined> {
+  if (!request.path.startsWith('/openapi/')) return undefined
+  return (await import('./openapi/index.ts')).openapi(api, request)
 }
 
 function isApiPath(path: string): boolean {

@@ -113,7 +113,7 @@ export function tableOf(
   metadata: Record<string, unknown>,
 ) {
   const include = request.query.get('includeObject') || 'Metadata'
-  const { columnDefinitions, rows } = ((machinery as any).table ?? plainTable)(info, objects as KubeObject[], { now })
+  const { columnDefinitions, rows } = table(info, objects as KubeObject[], { now })
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${format.version}`,
@@ -125,15 +125,5 @@ export function tableOf(
         ? {}
         : { object: include === 'Object' ? objects[index] : partial(objects[index], format) }),
     })),
-  }
-}
-
-function plainTable(_: ResourceInfo, objects: readonly KubeObject[]) {
-  return {
-    columnDefinitions: [
-      { name: 'Name', type: 'string', format: 'name', description: '', priority: 0 },
-      { name: 'Created At', type: 'date', format: '', description: '', priority: 0 },
-    ],
-    rows: objects.map((object) => ({ cells: [object.metadata.name, object.metadata.creationTimestamp] })),
   }
 }

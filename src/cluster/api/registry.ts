@@ -30,6 +30,15 @@ export class Registry {
     return this.#generation
   }
 
+  /** Names what is served: equal on two servers that serve the same. */
+  get fingerprint(): string {
+    return this.all()
+      .map((info) =>
+        info.custom ? JSON.stringify([keyOf(info.group, info.version, info.kind), info.openAPIV3Schema]) : '',
+      )
+      .join()
+  }
+
   lookup(group: string, version: string, plural: string): ResourceInfo | undefined {
     const key = keyOf(group, version, plural)
     const builtin = this.#builtin.get(key)

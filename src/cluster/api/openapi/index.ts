@@ -1,5 +1,104 @@
+import { createHash } from 'node:crypto'
+import { version } from '../health.ts'
+import { notAcceptable } from '../negotiate.ts'
 import type { Api, ApiRequest, ApiResponse } from '../request.ts'
+import { Definitions, definitionName, type Json } from './definitions.ts'
+import { pathsOf } from './paths.ts'
+import { encodeDocument } from './protobuf.ts'
 
-export async function openapi(_: Api, __: ApiRequest): Promise<ApiResponse | undefined> {
-  return undefined
+interface Document {
+  body: Buffer
+  etag: string
+}
+
+const caches = new WeakMap<Api, { generation: number; documents: Map<string, Document> }>()
+
+/** Makes a document once per state of the registry. */
+function document(api: Api, key: string, make: () => Buffer): Document {
+  let cache = caches.get(api)
+  if (cache?.generation !== api.registry.generation) {
+    cache = { generation: api.registry.generation, documents: new Map() }
+    caches.set(api, cache)
+  }
+  let found = cache.documents.get(key)
+  if (!found) {
+    const body = make()
+    found = { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() }
+    cache.documents.set(key, found)
+  }
+  return found
+}
+
+const title = { title: 'Kubernetes', version: version.gitVersion }
+/** What is answered: the asked form, with an @, is no valid media type for Go's parser. */
+const protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+
+/** `/openapi/v2` and `/openapi/v3…`; undefined for other paths. */
+export function openapi(api: Api, request: ApiRequest): ApiResponse | undefined {
+  const { path } = request
+  if (path === '/openapi/v2') return v2(api, request)
+  if (path === '/openapi/v3' || path === '/openapi/v3/') return v3Index(api)
+  return path.startsWith('/openapi/v3/') ? v3(api, request, path.slice('/openapi/v3/'.length)) : undefined
+}
+
+function v2Document(api: Api): Json {
+  const definitions = new Definitions(false)
+  const paths: Json = {}
+  for (const info of api.registry.all()) {
+    definitions.add(info)
+    Object.assign(paths, pathsOf(info, definitionName(info), false))
+  }
+  return { swagger: '2.0', info: title, paths, definitions: definitions.collected }
+}
+
+function v2(api: Api, request: ApiRequest): ApiResponse {
+  const accept = request.headers['accept'] ?? '*/*'
+  // Old clients write the media type without the @.
+  const binary = accept.includes('proto-openapi.spec.v2')
+  if (!binary && !/json|\*\/\*/.test(accept)) throw notAcceptable()
+  const { body, etag } = binary
+    ? document(api, 'v2.pb', () => encodeDocument(v2Document(api)))
+    : document(api, 'v2.json', () => Buffer.from(JSON.stringify(v2Document(api))))
+  const headers = { 'content-type': binary ? protobuf : 'application/json', vary: 'Accept', etag: `"${etag}"` }
+  if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
+  return { status: 200, headers, body }
+}
+
+function groupVersions(api: Api): string[] {
+  const all = api.registry.all().map(({ group, version: v }) => (group === '' ? `api/${v}` : `apis/${group}/${v}`))
+  return [...new Set(all)]
+}
+
+function v3Document(api: Api, groupVersion: string): Document {
+  return document(api, groupVersion, () => {
+    const definitions = new Definitions(true)
+    const paths: Json = {}
+    for (const info of api.registry.all()) {
+      const own = info.group === '' ? `api/${info.version}` : `apis/${info.group}/${info.version}`
+      if (own !== groupVersion) continue
+      definitions.add(info)
+      Object.assign(paths, pathsOf(info, definitionName(info), true))
+    }
+    return Buffer.from(
+      JSON.stringify({ openapi: '3.0.0', info: title, paths, components: { schemas: definitions.collected } }),
+    )
+  })
+}
+
+function v3Index(api: Api): ApiResponse {
+  // The registry's state names the content well enough, so that the index needs no document to be made.
+  const hash = createHash('sha256').update(api.registry.fingerprint).digest('hex').toUpperCase()
+  const paths = Object.fromEntries(
+    groupVersions(api).map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }]),
+  )
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify({ paths })) }
+}
+
+function v3(api: Api, request: ApiRequest, groupVersion: string): ApiResponse | undefined {
+  if (!groupVersions(api).includes(groupVersion)) return undefined
+  const { body, etag } = v3Document(api, groupVersion)
+  const headers: Record<string, string> = { 'content-type': 'application/json', vary: 'Accept', etag: `"${etag}"` }
+  if (request.query.has('hash')) headers['cache-control'] = 'public, immutable'
+  if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
+  return { status: 200, headers, body }
 }
