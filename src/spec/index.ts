@@ -15,7 +15,7 @@ export { type Size, sizes } from './fields.ts'
 export { checkConfigName, checkProcessName, maxAppName, maxProcessName, validAppName } from './names.ts'
 export { formatProblem, type Problem } from './problems.ts'
 export { type Procfile, type ProcfileResult, readProcfile } from './procfile.ts'
-export { type FieldDoc, specJsonSchema, specReference } from './reference.ts'
+export { type FieldDoc, referenceTable, specJsonSchema, specReference } from './reference.ts'
 export {
   type Detected,
   type ParseResult,

@@ -17,13 +17,28 @@ export interface FieldDoc {
   default: string
 }
 
+/** Keys whose parts get rows of their own; the others are said more briefly in one. */
+const detailed = new Set(['processes', 'release', 'cron', 'health', 'beam', 'build'])
+
 const fallback: Record<string, string> = {
   app: 'the name it was created with',
   processes: 'Procfile, else detected',
   release: 'none',
   scale: String(defaults.scale.min),
   size: defaults.size,
-  health: `the port accepts; every ${defaults.health.interval}s`,
+  health: 'the port accepts connections',
+  cron: 'none',
+  addons: 'none',
+  domains: 'none',
+  env: 'none',
+  storage: 'none',
+  patches: 'none',
+  'processes.NAME.health': '`health` for `web`',
+  'processes.NAME.storage': '`storage` for `web`',
+  'processes.NAME.drain': 'the top-level `drain`',
+  'processes.NAME.strategy': 'the top-level `strategy`',
+  'release.size': 'the top-level `size`',
+  'cron.NAME.size': 'the top-level `size`',
   drain: `${defaults.drain}s`,
   strategy: '`rolling`; `recreate` with storage',
   'processes.NAME.port': `${defaults.port} for \`web\``,
@@ -58,8 +73,7 @@ function walk(schema: Record<string, any>, path: string, fields: FieldDoc[]): vo
       description: describe(field),
       default: fallback[name] ?? '',
     })
-    // An environment repeats the top level, and the parts of a process repeat theirs.
-    if (name !== 'environments' && !/^processes\.NAME\./.test(name)) descend(field, name, fields)
+    if (detailed.has(name)) descend(field, name, fields)
   }
 }
 
@@ -81,6 +95,24 @@ function typeOf(field: Record<string, any>): string {
   if (field.const !== undefined) return `\`${field.const}\``
   if (field.enum) return field.enum.map((value: unknown) => `\`${value}\``).join(', ')
   if (field.anyOf) return [...new Set<string>(field.anyOf.map(typeOf))].join(' or ')
-  if (field.type === 'array') return 'list'
-  return { object: 'map', string: 'text', integer: 'whole number' }[field.type as string] ?? field.type ?? 'any'
+  if (Array.isArray(field.type)) return field.type.map((type: string) => typeOf({ type })).join(' or ')
+  return words[field.type as string] ?? 'any'
+}
+
+const words: Record<string, string> = {
+  array: 'list',
+  object: 'map',
+  string: 'text',
+  integer: 'whole number',
+  number: 'number',
+  boolean: 'true or false',
+}
+
+/** The rows as a Markdown table. */
+export function referenceTable(): string {
+  const rows = specReference().fields.map(({ key, type, description, default: value }) => {
+    const cells = [`\`${key}\``, type, description, value]
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  })
+  return ['| Key | Is | What it says | Default |', '|---|---|---|---|', ...rows].join('\n')
 }

@@ -36,8 +36,8 @@ const process = z
       port: field.port.optional().describe('Port that it listens on; given as `$PORT`. `web` has one always.'),
       health: field.health.optional(),
       storage: field.storage.optional(),
-      drain: field.duration.optional(),
-      strategy: z.enum(strategies).optional(),
+      drain: field.duration.optional().describe('Time from the order to stop until it is killed.'),
+      strategy: z.enum(strategies).optional().describe('How a new release replaces the old one.'),
     }),
   ])
   .describe('A command, or `{command, scale, size, port, health, storage, drain, strategy}`.')
@@ -152,7 +152,7 @@ const overridable = {
   storage: field.storage.optional().describe('Volumes of `web` (or of the only process): `{/data: 10Gi}`.'),
   drain: field.duration.optional().describe('Time from the order to stop until it is killed.'),
   strategy: z.enum(strategies).optional().describe('How a new release replaces the old one.'),
-  beam: beam.optional(),
+  beam: beam.optional().describe('How the app’s Erlang or Elixir nodes work together.'),
   patches: z.array(patch).max(200).optional().describe('Changes to the compiled objects, applied last.'),
 }
 
@@ -161,7 +161,7 @@ const overrides = strict(overridable)
 export const specFile = strict({
   app: field.appName.optional().describe('Name of the app.'),
   ...overridable,
-  build: build.optional(),
+  build: build.optional().describe('How the app is built.'),
   environments: z
     .record(field.environmentName, overrides)
     .optional()
