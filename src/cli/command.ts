@@ -65,8 +65,8 @@ export function parseWords(
   const rest = split < 0 ? [] : words.slice(split + 1)
   const hint = `cuddle ${verb} --help`
   const config: ParseArgsOptionsConfig = {}
-  for (const [name, option] of Object.entries(options))
-    config[name] = { type: option.type, short: option.short, multiple: option.multiple }
+  for (const [name, { type, short, multiple }] of Object.entries(options))
+    config[name] = { type, ...(short && { short }), ...(multiple && { multiple }) }
   const usage = (message: string, better = hint) => new CuddleError('usage', message, { hint: better })
   const parsed = parseArgs({ args: [...own], options: config, allowPositionals: true, strict: false, tokens: true })
   for (const token of parsed.tokens) {

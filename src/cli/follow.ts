@@ -32,3 +32,11 @@ export async function follow(
   else out.print(`${app} v${number} is ${out.style('green', 'live')}`)
   return 0
 }
+
+/** Says that another release is under way, while its end is waited for. */
+export function waiting(invocation: Invocation): { onWait(number: number): void; signal: AbortSignal } {
+  return {
+    onWait: (number) => invocation.out.json || invocation.out.busy(`waiting for v${number} to end`),
+    signal: invocation.signal,
+  }
+}

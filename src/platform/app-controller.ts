@@ -28,7 +28,7 @@ import { type Axn, type Controller, controller } from '#operator'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
 import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
-import { compileInput, releaseConfig } from './releases.ts'
+import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, type View } from './rollout.ts'
 import { effectiveObjects } from './scale.ts'
 
@@ -81,8 +81,6 @@ function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
     .filter((release) => release.spec.app === axn.name && !release.metadata.deletionTimestamp)
     .sort((a, b) => a.spec.number - b.spec.number)
 }
-
-const isDone = (release: ReleaseObject) => release.status?.phase === 'Succeeded' || release.status?.phase === 'Failed'
 
 function drive(axn: Axn<AppObject>): Axn<AppObject> {
   const releases = releasesOf(axn)

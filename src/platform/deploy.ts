@@ -61,13 +61,15 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   })
   const newConfig = await completeConfig(context, app, resolved.spec, write)
   const built = context.clock.monotonic()
-  const release = await startRelease(context, app, {
+  const change = {
     cause: request.cause,
     image: { ref: result.image, kind: result.kind, runtime: result.runtime, build: build.metadata.name },
     spec: resolved.spec,
     newConfig,
     releaseCommand: true,
-  })
+  }
+  const onWait = (number: number) => write(`       waiting for v${number} to end`)
+  const release = await startRelease(context, app, change, { onWait, signal })
   const { number } = release.spec
   write(`-----> Releasing v${number}`)
   const live = await expectLive(context, app, await followRelease(context, app, number, write, signal))

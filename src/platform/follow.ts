@@ -3,8 +3,7 @@ import { backoffDelay, CuddleError } from '#lib'
 import type { Context } from './context.ts'
 import { failureLines } from './diagnose.ts'
 import { App, Release, type ReleaseObject } from './kinds.ts'
-
-const isDone = (release: ReleaseObject) => release.status?.phase === 'Succeeded' || release.status?.phase === 'Failed'
+import { isDone } from './releases.ts'
 
 /**
  * Follows a release to its end and returns it. Progress goes to `write`, a line per change. Goes on through a restart of

@@ -1,3 +1,4 @@
+export { openLayout } from '#image'
 export { renderDiff, toYaml } from '#manifests'
 export { platformToken } from './access.ts'
 export { appController, applyAll } from './app-controller.ts'

@@ -26,6 +26,13 @@ export interface ReleaseChange {
   releaseCommand?: boolean
 }
 
+/** For changes that come while another release is under way. */
+export interface Waiting {
+  /** Called once, with the release that is waited for. */
+  onWait?: (number: number) => void
+  signal?: AbortSignal
+}
+
 /** The app. @throws CuddleError `no-app` */
 export async function getApp(context: Context, name: string): Promise<AppObject> {
   const app = await context.kube.find(App, name)
@@ -52,6 +59,11 @@ export async function getRelease(context: Context, app: string, number: number):
 export async function currentRelease(context: Context, app: AppObject): Promise<ReleaseObject | undefined> {
   const number = app.status?.currentRelease
   return number === undefined ? undefined : context.kube.find(Release, `v${number}`, app.metadata.name)
+}
+
+/** A release that is over, one way or the other. */
+export function isDone(release: ReleaseObject): boolean {
+  return release.status?.phase === 'Succeeded' || release.status?.phase === 'Failed'
 }
 
 /** The config vars of a release. */
@@ -131,14 +143,33 @@ export function nextRelease(
 
 /**
  * Makes the next release of an app and returns it at once; the platform's operator rolls it out.
- * Safe against others doing the same: the number is claimed by creating `vN`.
+ * Safe against others doing the same: the number is claimed by creating `vN`, and whoever comes second waits for the first
+ * to end, so that no change is lost.
  */
-export async function startRelease(context: Context, appName: string, change: ReleaseChange): Promise<ReleaseObject> {
+export async function startRelease(
+  context: Context,
+  appName: string,
+  change: ReleaseChange,
+  { onWait, signal }: Waiting = {},
+): Promise<ReleaseObject> {
   const { kube } = context
   const settings = await readSettings(kube)
   for (;;) {
     const app = await getApp(context, appName)
     const releases = await listReleases(context, appName)
+    const [latest] = releases
+    if (latest && !isDone(latest)) {
+      // What this release takes over is known only when the one before it has ended.
+      onWait?.(latest.spec.number)
+      onWait = undefined
+      await context.clock.sleep(50, signal)
+      if (signal?.aborted)
+        throw new CuddleError(
+          'interrupted',
+          `stopped waiting for ${appName} v${latest.spec.number}; nothing was changed`,
+        )
+      continue
+    }
     const before = releases.find((release) => release.spec.number === app.status?.currentRelease)
     const number = (releases[0]?.spec.number ?? 0) + 1
     const { spec, secret } = nextRelease(before?.spec, change, {
@@ -187,6 +218,7 @@ export async function setConfig(
   context: Context,
   appName: string,
   changes: Record<string, string | null>,
+  waiting?: Waiting,
 ): Promise<ReleaseObject | undefined> {
   const app = await getApp(context, appName)
   const before = await releaseConfig(context, await currentRelease(context, app))
@@ -208,17 +240,27 @@ export async function setConfig(
   const changed = Object.keys(changes).filter((key) => before[key] !== config[key])
   if (changed.length === 0) return undefined
   const removed = changed.every((key) => changes[key] === null)
-  return startRelease(context, appName, {
-    cause: { kind: 'config', message: `${removed ? 'Unset' : 'Set'} ${changed.join(', ')}` },
-    config,
-  })
+  return startRelease(
+    context,
+    appName,
+    {
+      cause: { kind: 'config', message: `${removed ? 'Unset' : 'Set'} ${changed.join(', ')}` },
+      config,
+    },
+    waiting,
+  )
 }
 
 /**
  * Makes a release that restores image, config and spec of an older one, with no build.
  * @param number the release to restore; the newest successful one before the current when left out
  */
-export async function rollback(context: Context, appName: string, number?: number): Promise<ReleaseObject> {
+export async function rollback(
+  context: Context,
+  appName: string,
+  number?: number,
+  waiting?: Waiting,
+): Promise<ReleaseObject> {
   const app = await getApp(context, appName)
   const current = app.status?.currentRelease ?? 0
   const releases = await listReleases(context, appName)
@@ -247,23 +289,28 @@ export async function rollback(context: Context, appName: string, number?: numbe
     throw new CuddleError('bad-release', `${appName} ${name} holds no code, only config`, {
       hint: 'choose a later one',
     })
-  return startRelease(context, appName, {
-    cause: {
-      kind: 'rollback',
-      message: `Rollback to ${name}`,
-      restores: target.spec.number,
-      commit: target.spec.cause.commit,
-      author: target.spec.cause.author,
+  return startRelease(
+    context,
+    appName,
+    {
+      cause: {
+        kind: 'rollback',
+        message: `Rollback to ${name}`,
+        restores: target.spec.number,
+        commit: target.spec.cause.commit,
+        author: target.spec.cause.author,
+      },
+      image: {
+        ref: target.spec.image,
+        kind: target.spec.kind ?? 'procfile',
+        runtime: target.spec.runtime ?? 'generic',
+        build: target.spec.build,
+      },
+      spec: target.spec.spec as AppSpec,
+      config: await releaseConfig(context, target),
     },
-    image: {
-      ref: target.spec.image,
-      kind: target.spec.kind ?? 'procfile',
-      runtime: target.spec.runtime ?? 'generic',
-      build: target.spec.build,
-    },
-    spec: target.spec.spec as AppSpec,
-    config: await releaseConfig(context, target),
-  })
+    waiting,
+  )
 }
 
 export { appUrl }

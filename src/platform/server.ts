@@ -113,8 +113,7 @@ async function pushed(
   hostEnv: Record<string, string>,
   log: Logger,
 ): Promise<{ ok: boolean }> {
-  const update = push.refs.find((ref) => ref.deploys)
-  if (!update) return { ok: true }
+  const update = push.deploy
   const author = await commitOf(push, update.new, hostEnv)
   const source = { gitDir: push.gitDir, commit: update.new, env: push.env }
   const cause = {

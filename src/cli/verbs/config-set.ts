@@ -5,7 +5,7 @@ import { setConfig } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command, type Invocation } from '../command.ts'
 import { connect } from '../connect.ts'
-import { follow, waitOption } from '../follow.ts'
+import { follow, waiting, waitOption } from '../follow.ts'
 
 export default {
   summary: 'Sets config vars and rolls them out as a release.',
@@ -59,7 +59,7 @@ async function readValue(word: string): Promise<string> {
 export async function changeConfig(invocation: Invocation, changes: Record<string, string | null>): Promise<number> {
   const context = connect(invocation)
   const name = await appName(invocation)
-  const release = await setConfig(context, name, changes)
+  const release = await setConfig(context, name, changes, waiting(invocation))
   if (release) return follow(invocation, context, name, release)
   invocation.out.note('nothing changed: no new release')
   invocation.out.data({ app: name, changed: false })

@@ -2,7 +2,7 @@ import { rollback } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
-import { follow, waitOption } from '../follow.ts'
+import { follow, waiting, waitOption } from '../follow.ts'
 import { releaseNumber } from './releases-info.ts'
 
 export default {
@@ -16,7 +16,12 @@ export default {
     const context = connect(invocation)
     const name = await appName(invocation)
     const word = invocation.positionals[0]
-    const release = await rollback(context, name, word === undefined ? undefined : releaseNumber(word))
+    const release = await rollback(
+      context,
+      name,
+      word === undefined ? undefined : releaseNumber(word),
+      waiting(invocation),
+    )
     return follow(invocation, context, name, release)
   },
 } satisfies Command
