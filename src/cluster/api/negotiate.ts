@@ -1,6 +1,5 @@
 import type { KubeObject } from '#kube'
-import type { ResourceInfo } from '../machinery/index.ts'
-import * as machinery from '../machinery/index.ts'
+import { type ResourceInfo, table } from '../machinery/index.ts'
 import type { Stored } from '../store/index.ts'
 import { fromStorage } from './convert.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
