@@ -388,6 +388,7 @@ export class Downstream implements ResponseSink {
     const { endpoint } = upstream
     this.#upstream = undefined
     endpoint.outstanding--
+    if (this.#mode === 'closed') return
     if (this.#mode === 'tunnel') {
       this.#settle(false)
       this.#socket.destroy()

@@ -154,8 +154,14 @@ export function parseResponseHead(buffer: Buffer, start: number, length: number,
   if (version < 0) return -502
   if (version === 2 || length - start < 13) return incomplete
   head.minor = version
-  const status = (buffer[start + 9] - 48) * 100 + (buffer[start + 10] - 48) * 10 + buffer[start + 11] - 48
-  if (buffer[start + 8] !== space || !(status >= 100 && status <= 999)) return -502
+  if (buffer[start + 8] !== space) return -502
+  let status = 0
+  for (let index = start + 9; index < start + 12; index++) {
+    const digit = buffer[index] - 48
+    if (!(digit >= 0 && digit <= 9)) return -502
+    status = status * 10 + digit
+  }
+  if (status < 100 || status > 599) return -502
   head.status = status
   let at = start + 12
   while (at < length && text[buffer[at]] === 1) at++
