@@ -215,7 +215,6 @@ for (const file of readdirSync(target)) rmSync(new URL(file, target))
 const sorted = (record: Record<string, any>) =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))
 const index = {
-  version: swagger.info.version,
   resources: [...rows.values()].map((row) => ({
     ...row,
     schema: kindNames[`${row.group}|${row.version}|${row.kind}`],

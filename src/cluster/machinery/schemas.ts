@@ -11,7 +11,7 @@ function load(file: string): any {
 }
 
 /** The generated index: resources and the definition of each kind. Read once. */
-export const index: () => { version: string; resources: any[]; kinds: Record<string, string> } = (() => {
+export const index: () => { resources: any[]; kinds: Record<string, string> } = (() => {
   let loaded: any
   return () => (loaded ??= load('index'))
 })()
