@@ -12,7 +12,7 @@ await withHome(async (home) => {
   await must(home.git(repository, 'push', 'cuddle', 'main'))
   const load = startLoad({ port: home.ports.router, host: 'hello.localhost', path: '/', clients })
   for (let round = 1; round <= rollouts; round++) {
-    await commitEdit(home, repository, 'server.js', `version ${round}`, `version ${round + 1}`)
+    await commitEdit(home, repository, 'server.js', `version = 'v${round}'`, `version = 'v${round + 1}'`)
     await must(home.git(repository, 'push', 'cuddle', 'main'))
   }
   const result = await load.stop()

@@ -24,21 +24,25 @@ export const samples: readonly Sample[] = [
   {
     name: 'elixir-hello',
     needs: ['erl', 'elixir', 'mix'],
-    first: /version 1/,
-    second: { file: 'lib/hello/web.ex', find: 'version 1', replace: 'version 2', answers: /version 2/ },
+    first: /Hello from v1/,
+    second: { file: 'lib/hello.ex', find: '@version "v1"', replace: '@version "v2"', answers: /Hello from v2/ },
     crash: {
       file: 'lib/hello/application.ex',
-      find: 'children = [',
-      replace: 'raise "refusing to boot"\n    children = [',
+      find: 'Supervisor.start_link(children',
+      replace: 'raise "refusing to boot"\n    Supervisor.start_link(children',
     },
     why,
   },
   {
     name: 'node-hello',
     needs: ['node'],
-    first: /version 1/,
-    second: { file: 'server.js', find: 'version 1', replace: 'version 2', answers: /version 2/ },
-    crash: { file: 'server.js', find: /^/, replace: "throw new Error('refusing to boot')\n" },
+    first: /Hello from v1/,
+    second: { file: 'server.js', find: "version = 'v1'", replace: "version = 'v2'", answers: /Hello from v2/ },
+    crash: {
+      file: 'server.js',
+      find: 'server.listen(',
+      replace: "throw new Error('refusing to boot')\nserver.listen(",
+    },
     why,
   },
 ]

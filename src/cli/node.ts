@@ -31,7 +31,7 @@ await daemon('node', async ({ home, config, log, hostEnv, signal }) => {
   const agent = await startNodeAgent({ home, kube, nodes: config.nodes, pki, clock, log, signal, hostEnv })
   return async () => {
     await agent.close({ stopPods: existsSync(paths(home).stopping) })
-    await network.close()
+    await network.stopped
     kube.close()
   }
 })

@@ -1,5 +1,7 @@
 export { type ApiServer, type ApiServerOptions, startApiServer, type User } from './api/index.ts'
 export { clusterControllers, startClusterControllers } from './controllers/index.ts'
+export { type Network, startNetwork } from './network/index.ts'
+export { type NodeAgent, startNodeAgent } from './node/index.ts'
 export { ensurePki, type Pki, writeKubeconfig } from './pki/index.ts'
 export { schedulerController, startScheduler } from './scheduler/index.ts'
 export { Store, type StoreOptions } from './store/index.ts'

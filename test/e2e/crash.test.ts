@@ -57,11 +57,11 @@ test('SIGKILL of control, again and again under load: nothing fails, nothing res
   assert.equal(await appPids(home), before)
   const written = await home.kubectl('-n', 'hello', 'get', 'configmaps', '-o', 'jsonpath={.items[*].metadata.name}')
   for (const name of acknowledged) assert.ok(written.stdout.split(' ').includes(name), `${name} is there`)
-  const next = await commitEdit(home, repository, 'server.js', 'version 1', 'version 2').then(() =>
+  const next = await commitEdit(home, repository, 'server.js', "version = 'v1'", "version = 'v2'").then(() =>
     home.git(repository, 'push', 'cuddle', 'main'),
   )
   assert.equal(next.code, 0, next.stderr)
-  assert.match((await home.get('hello')).body, /version 2/)
+  assert.match((await home.get('hello')).body, /Hello from v2/)
 })
 
 test('SIGKILL of node, again and again: apps live on, and the router is back with what it knew', async (t) => {

@@ -4,7 +4,7 @@ import { until } from '#lib/testing'
 import { startLoad } from '../../scripts/demo/load.ts'
 import { commitEdit, newHome } from './harness.ts'
 
-const crash = "throw new Error('refusing to boot')\n"
+const crash = "throw new Error('refusing to boot')\nserver.listen("
 
 test('from a push to a rollback, as a developer lives it', async (t) => {
   const home = await newHome(t)
@@ -20,21 +20,21 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
     assert.match(push.stderr, /remote: -----> v2 is live/)
     const answer = await home.get('hello')
     assert.equal(answer.status, 200)
-    assert.match(answer.body, /version 1/)
+    assert.match(answer.body, /Hello from v1/)
   })
 
   await t.test('a second version goes live with no failed request', async () => {
-    await commitEdit(home, repository, 'server.js', 'version 1', 'version 2')
+    await commitEdit(home, repository, 'server.js', "version = 'v1'", "version = 'v2'")
     const load = startLoad({ port: home.ports.router, host: 'hello.localhost', path: '/', clients: 4 })
     const push = await home.git(repository, 'push', 'cuddle', 'main')
     const result = await load.stop()
     assert.equal(push.code, 0, push.stderr)
     assert.deepEqual([result.failed, result.failures], [0, []])
-    assert.match((await home.get('hello')).body, /version 2/)
+    assert.match((await home.get('hello')).body, /Hello from v2/)
   })
 
   await t.test('a version that crashes is refused, with the reason, and the ref stays', async () => {
-    await commitEdit(home, repository, 'server.js', /^/, crash)
+    await commitEdit(home, repository, 'server.js', 'server.listen(', crash)
     const before = await home.git(repository, 'ls-remote', 'cuddle', 'refs/heads/main')
     const push = await home.git(repository, 'push', 'cuddle', 'main')
     assert.notEqual(push.code, 0)
@@ -43,7 +43,7 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
     assert.match(push.stderr, /v3 is still serving/)
     const after = await home.git(repository, 'ls-remote', 'cuddle', 'refs/heads/main')
     assert.equal(after.stdout, before.stdout)
-    assert.match((await home.get('hello')).body, /version 2/)
+    assert.match((await home.get('hello')).body, /Hello from v2/)
     await home.git(repository, 'reset', '-q', '--hard', 'HEAD~1')
   })
 
@@ -52,7 +52,7 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
     assert.equal((await home.cuddle(['config:get', 'COLOUR'], inApp)).stdout, 'green "and" blue\n')
     const back = await home.cuddle(['rollback', 'v2'], inApp)
     assert.equal(back.code, 0, back.stderr)
-    assert.match((await home.get('hello')).body, /version 1/)
+    assert.match((await home.get('hello')).body, /Hello from v1/)
     assert.notEqual((await home.cuddle(['config:get', 'COLOUR'], inApp)).code, 0)
     const releases = await home.json(['releases'], inApp)
     assert.deepEqual(
@@ -81,7 +81,7 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
       const rows = await home.json(['ps'], inApp)
       return rows.every((row: any) => row.pod !== before) && rows.some((row: any) => row.ready)
     })
-    await until(async () => /listening/i.test((await home.cuddle(['logs', '-p', 'web'], inApp)).stdout), {
+    await until(async () => /listens on/i.test((await home.cuddle(['logs', '-p', 'web'], inApp)).stdout), {
       what: 'a log line',
     })
     const run = await home.cuddle(['run', '--', 'echo one; exit 3'], inApp)
