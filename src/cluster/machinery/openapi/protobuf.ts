@@ -1,178 +1,181 @@
-/** A protobuf message under construction: its encoded parts and their length. */
-interface Message {
-  parts: Uint8Array[]
-  length: number
-}
+/**
+ * Writes protobuf from the end of a buffer to its start: the length of a nested message is known when its tag is written, so
+ * nothing is copied. Fields, and the items of repeated ones, are therefore written last first.
+ */
+class Writer {
+  private buffer = Buffer.allocUnsafe(1 << 20)
+  private at = this.buffer.length
 
-const encoder = new TextEncoder()
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = value
-  while (rest > 127) {
-    bytes.push((rest % 128) | 128)
-    rest = Math.floor(rest / 128)
+  private reserve(bytes: number): void {
+    if (this.at >= bytes) return
+    const larger = Buffer.allocUnsafe(this.buffer.length * 2 + bytes)
+    const start = larger.length - (this.buffer.length - this.at)
+    this.buffer.copy(larger, start, this.at)
+    this.buffer = larger
+    this.at = start
   }
-  bytes.push(rest)
-  return Uint8Array.from(bytes)
-}
 
-function push(message: Message, bytes: Uint8Array): void {
-  message.parts.push(bytes)
-  message.length += bytes.length
-}
-
-function embed(message: Message, field: number, inner: Message): void {
-  push(message, varint(field * 8 + 2))
-  push(message, varint(inner.length))
-  message.parts.push(...inner.parts)
-  message.length += inner.length
-}
-
-function text(message: Message, field: number, value: string | undefined): void {
-  if (!value) return
-  const bytes = encoder.encode(value)
-  push(message, varint(field * 8 + 2))
-  push(message, varint(bytes.length))
-  push(message, bytes)
-}
-
-function integer(message: Message, field: number, value: number | undefined): void {
-  if (!value) return
-  push(message, varint(field * 8))
-  push(message, varint(value))
-}
-
-function flag(message: Message, field: number, value: boolean | undefined): void {
-  if (value) integer(message, field, 1)
-}
-
-function double(message: Message, field: number, value: number | undefined): void {
-  if (!value) return
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setFloat64(0, value, true)
-  push(message, varint(field * 8 + 1))
-  push(message, bytes)
-}
-
-const empty = (): Message => ({ parts: [], length: 0 })
-
-// gnostic's Any: JSON is YAML.
-function anyValue(value: unknown): Message {
-  const out = empty()
-  text(out, 2, JSON.stringify(value))
-  return out
-}
-
-function named(name: string, value: Message): Message {
-  const out = empty()
-  text(out, 1, name)
-  embed(out, 2, value)
-  return out
-}
-
-function wrap(field: number, inner: Message): Message {
-  const out = empty()
-  embed(out, field, inner)
-  return out
-}
-
-function extensions(out: Message, field: number, source: any): void {
-  for (const key of Object.keys(source)) if (key.startsWith('x-')) embed(out, field, named(key, anyValue(source[key])))
-}
-
-function schema(source: any): Message {
-  const out = empty()
-  text(out, 1, source.$ref)
-  text(out, 2, source.format)
-  text(out, 4, source.description)
-  if (source.default !== undefined) embed(out, 5, anyValue(source.default))
-  double(out, 6, source.multipleOf)
-  double(out, 7, source.maximum)
-  flag(out, 8, source.exclusiveMaximum)
-  double(out, 9, source.minimum)
-  flag(out, 10, source.exclusiveMinimum)
-  integer(out, 11, source.maxLength)
-  integer(out, 12, source.minLength)
-  text(out, 13, source.pattern)
-  integer(out, 14, source.maxItems)
-  integer(out, 15, source.minItems)
-  flag(out, 16, source.uniqueItems)
-  integer(out, 17, source.maxProperties)
-  integer(out, 18, source.minProperties)
-  for (const name of source.required ?? []) text(out, 19, name)
-  for (const value of source.enum ?? []) embed(out, 20, anyValue(value))
-  if (source.additionalProperties === true) embed(out, 21, boolean(true))
-  else if (source.additionalProperties) embed(out, 21, wrap(1, schema(source.additionalProperties)))
-  if (source.type) {
-    const type = empty()
-    text(type, 1, source.type)
-    embed(out, 22, type)
+  /** The bytes written so far. */
+  get length(): number {
+    return this.buffer.length - this.at
   }
-  if (source.items) embed(out, 23, wrap(1, schema(source.items)))
-  if (source.properties) embed(out, 25, namedSchemas(source.properties))
+
+  private varint(value: number): void {
+    this.reserve(10)
+    let size = 1
+    for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) size++
+    this.at -= size
+    let rest = value
+    for (let i = 0; i < size; i++) {
+      this.buffer[this.at + i] = (rest % 128) | (i < size - 1 ? 128 : 0)
+      rest = Math.floor(rest / 128)
+    }
+  }
+
+  text(field: number, value: string | undefined): void {
+    if (!value) return
+    const size = Buffer.byteLength(value)
+    this.reserve(size + 20)
+    this.at -= size
+    this.buffer.write(value, this.at)
+    this.varint(size)
+    this.varint(field * 8 + 2)
+  }
+
+  integer(field: number, value: number | undefined): void {
+    if (!value) return
+    this.varint(value)
+    this.varint(field * 8)
+  }
+
+  flag(field: number, value: boolean | undefined): void {
+    if (value) this.integer(field, 1)
+  }
+
+  double(field: number, value: number | undefined): void {
+    if (!value) return
+    this.reserve(20)
+    this.at -= 8
+    this.buffer.writeDoubleLE(value, this.at)
+    this.varint(field * 8 + 1)
+  }
+
+  /** A nested message, written by `body`; several fields wrap it one in another, outermost first. */
+  message(fields: number | number[], body: () => void): void {
+    const end = this.length
+    body()
+    for (const field of [fields].flat().reverse()) {
+      this.varint(this.length - end)
+      this.varint(field * 8 + 2)
+    }
+  }
+
+  finish(): Uint8Array {
+    return this.buffer.subarray(this.at)
+  }
+}
+
+const reversed = <T>(list: T[] | undefined): T[] => (list ?? []).toReversed()
+
+// gnostic's Any holds YAML, and JSON is YAML.
+function any(out: Writer, field: number, value: unknown): void {
+  out.message(field, () => out.text(2, JSON.stringify(value)))
+}
+
+function named(out: Writer, field: number, name: string, value: () => void): void {
+  out.message(field, () => {
+    out.message(2, value)
+    out.text(1, name)
+  })
+}
+
+function extensions(out: Writer, field: number, source: any): void {
+  for (const key of reversed(Object.keys(source)))
+    if (key.startsWith('x-')) named(out, field, key, () => out.text(2, JSON.stringify(source[key])))
+}
+
+function texts(out: Writer, field: number, list: string[] | undefined): void {
+  for (const item of reversed(list)) out.text(field, item)
+}
+
+function schema(out: Writer, source: any): void {
   extensions(out, 31, source)
-  return out
+  if (source.properties) out.message(25, () => namedSchemas(out, source.properties))
+  if (source.items) out.message([23, 1], () => schema(out, source.items))
+  if (source.type) out.message(22, () => out.text(1, source.type))
+  if (source.additionalProperties === true) out.message(21, () => out.flag(2, true))
+  else if (source.additionalProperties) out.message([21, 1], () => schema(out, source.additionalProperties))
+  for (const value of reversed<unknown>(source.enum)) any(out, 20, value)
+  texts(out, 19, source.required)
+  out.integer(18, source.minProperties)
+  out.integer(17, source.maxProperties)
+  out.flag(16, source.uniqueItems)
+  out.integer(15, source.minItems)
+  out.integer(14, source.maxItems)
+  out.text(13, source.pattern)
+  out.integer(12, source.minLength)
+  out.integer(11, source.maxLength)
+  out.flag(10, source.exclusiveMinimum)
+  out.double(9, source.minimum)
+  out.flag(8, source.exclusiveMaximum)
+  out.double(7, source.maximum)
+  out.double(6, source.multipleOf)
+  if (source.default !== undefined) any(out, 5, source.default)
+  out.text(4, source.description)
+  out.text(2, source.format)
+  out.text(1, source.$ref)
 }
 
-function boolean(value: boolean): Message {
-  const out = empty()
-  flag(out, 2, value)
-  return out
+function namedSchemas(out: Writer, record: Record<string, any>): void {
+  for (const key of reversed(Object.keys(record))) named(out, 1, key, () => schema(out, record[key]))
 }
 
-function namedSchemas(record: Record<string, any>): Message {
-  const out = empty()
-  for (const key of Object.keys(record)) embed(out, 1, named(key, schema(record[key])))
-  return out
-}
-
-function parameter(source: any): Message {
+function parameter(out: Writer, field: number, source: any): void {
   if (source.in === 'body') {
-    const out = empty()
-    text(out, 2, source.name)
-    text(out, 3, source.in)
-    flag(out, 4, source.required)
-    embed(out, 5, schema(source.schema))
-    return wrap(1, wrap(1, out))
+    out.message([field, 1, 1], () => {
+      out.message(5, () => schema(out, source.schema))
+      out.flag(4, source.required)
+      out.text(3, source.in)
+      out.text(2, source.name)
+    })
+    return
   }
-  const out = empty()
   const query = source.in === 'query'
-  flag(out, 1, source.required)
-  text(out, 2, source.in)
-  text(out, 4, source.name)
-  text(out, query ? 6 : 5, source.type)
-  flag(out, query ? 20 : 19, source.uniqueItems)
-  return wrap(1, wrap(2, wrap(query ? 3 : 4, out)))
+  out.message([field, 1, 2, query ? 3 : 4], () => {
+    out.flag(query ? 20 : 19, source.uniqueItems)
+    out.text(query ? 6 : 5, source.type)
+    out.text(4, source.name)
+    out.text(2, source.in)
+    out.flag(1, source.required)
+  })
 }
 
-function operation(source: any): Message {
-  const out = empty()
-  for (const tag of source.tags ?? []) text(out, 1, tag)
-  text(out, 5, source.operationId)
-  for (const type of source.produces ?? []) text(out, 6, type)
-  for (const type of source.consumes ?? []) text(out, 7, type)
-  for (const item of source.parameters ?? []) embed(out, 8, parameter(item))
-  const responses = empty()
-  for (const code of Object.keys(source.responses ?? {})) {
-    const response = empty()
-    text(response, 1, source.responses[code].description)
-    if (source.responses[code].schema) embed(response, 2, wrap(1, schema(source.responses[code].schema)))
-    embed(responses, 1, named(code, wrap(1, response)))
-  }
-  embed(out, 9, responses)
-  for (const scheme of source.schemes ?? []) text(out, 10, scheme)
+function operation(out: Writer, source: any): void {
   extensions(out, 13, source)
-  return out
+  texts(out, 10, source.schemes)
+  out.message(9, () => {
+    for (const code of reversed(Object.keys(source.responses ?? {})))
+      named(out, 1, code, () =>
+        out.message(1, () => {
+          const response = source.responses[code]
+          if (response.schema) out.message([2, 1], () => schema(out, response.schema))
+          out.text(1, response.description)
+        }),
+      )
+  })
+  for (const item of reversed<any>(source.parameters)) parameter(out, 8, item)
+  texts(out, 7, source.consumes)
+  texts(out, 6, source.produces)
+  out.text(5, source.operationId)
+  texts(out, 1, source.tags)
 }
 
-const methods: Record<string, number> = { get: 2, put: 3, post: 4, delete: 5, options: 6, head: 7, patch: 8 }
+const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch']
 
-function pathItem(source: any): Message {
-  const out = empty()
-  for (const method of Object.keys(methods)) if (source[method]) embed(out, methods[method], operation(source[method]))
-  for (const item of source.parameters ?? []) embed(out, 9, parameter(item))
-  return out
+function pathItem(out: Writer, source: any): void {
+  for (const item of reversed<any>(source.parameters)) parameter(out, 9, item)
+  for (const [i, method] of [...methods.entries()].reverse())
+    if (source[method]) out.message(i + 2, () => operation(out, source[method]))
 }
 
 /**
@@ -180,21 +183,16 @@ function pathItem(source: any): Message {
  * gnostic, which is the only form that older kubectls read. Covers what openapiV2 writes.
  */
 export function openapiV2Protobuf(swagger: Record<string, any>): Uint8Array {
-  const document = empty()
-  text(document, 1, swagger.swagger)
-  const info = empty()
-  text(info, 1, swagger.info.title)
-  text(info, 2, swagger.info.version)
-  embed(document, 2, info)
-  const paths = empty()
-  for (const path of Object.keys(swagger.paths)) embed(paths, 2, named(path, pathItem(swagger.paths[path])))
-  embed(document, 8, paths)
-  embed(document, 9, namedSchemas(swagger.definitions))
-  const bytes = new Uint8Array(document.length)
-  let at = 0
-  for (const part of document.parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
+  const out = new Writer()
+  out.message(9, () => namedSchemas(out, swagger.definitions))
+  out.message(8, () => {
+    for (const path of reversed(Object.keys(swagger.paths)))
+      named(out, 2, path, () => pathItem(out, swagger.paths[path]))
+  })
+  out.message(2, () => {
+    out.text(2, swagger.info.version)
+    out.text(1, swagger.info.title)
+  })
+  out.text(1, swagger.swagger)
+  return out.finish()
 }
