@@ -21,7 +21,7 @@ export function processEnv(
   port: number | undefined,
 ): objects.EnvVar[] {
   const env: objects.EnvVar[] = port === undefined ? [] : [{ name: 'PORT', value: String(port) }]
-  runtimeEnv(env, input)
+  if (input.runtime === 'node') offer(env, input, 'NODE_ENV', 'production')
   if (input.runtime !== 'beam') return env
   if (process === 'web') {
     // What Phoenix' generated runtime.exs asks for before it serves.
@@ -35,7 +35,7 @@ export function processEnv(
 /** The same for something that runs to its end, with variables of its own that win over all others. */
 export function taskEnv(input: CompileInput, config: ConfigNames, own: Record<string, string> = {}): objects.EnvVar[] {
   const env: objects.EnvVar[] = []
-  runtimeEnv(env, input)
+  if (input.runtime === 'node') offer(env, input, 'NODE_ENV', 'production')
   if (input.runtime === 'beam') beamEnv(env, input, config.secret, false)
   const names = Object.keys(own)
   if (names.length === 0) return env
@@ -43,11 +43,6 @@ export function taskEnv(input: CompileInput, config: ConfigNames, own: Record<st
     ...env.filter(({ name }) => !Object.hasOwn(own, name)),
     ...names.map((name) => ({ name, value: escapeReferences(own[name]) })),
   ]
-}
-
-function runtimeEnv(env: objects.EnvVar[], input: CompileInput): void {
-  offer(env, input, 'HOME', '/tmp')
-  if (input.runtime === 'node') offer(env, input, 'NODE_ENV', 'production')
 }
 
 /** `$(NAME)` in a value would be expanded by the kubelet; doubled it is what was written. */

@@ -36,8 +36,9 @@ export function processPod(
     name,
     image: input.image,
     command: argv(process.command),
-    env: processEnv(input, config, name, port),
   }
+  const env = processEnv(input, config, name, port)
+  if (env.length > 0) container.env = env
   const sources = envFrom(config)
   if (sources) container.envFrom = sources
   if (port !== undefined || node) {
@@ -89,8 +90,9 @@ export function taskPod(
     name,
     image: input.image,
     command: argv(task.command),
-    env: taskEnv(input, config, task.env),
   }
+  const env = taskEnv(input, config, task.env)
+  if (env.length > 0) container.env = env
   const sources = envFrom(config)
   if (sources) container.envFrom = sources
   container.resources = resources(task.size)
