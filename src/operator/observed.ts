@@ -3,18 +3,20 @@ import { type Clock, clone, rfc3339 } from '#lib'
 import type { Cache } from './cache.ts'
 
 /**
- * A Kube whose writes are in the caches as soon as they are answered, on behalf of one pass: `author` is not told of
- * what it wrote itself, everyone else is at once. Writes carry the controller's name as field manager.
+ * A Kube whose writes are in the caches as soon as they are answered, on behalf of one pass; everyone who listens is
+ * told at once, except `author` of what it wrote itself. Writes carry the controller's name as field manager.
  */
 export function observedKube(options: {
   kube: Kube
   cacheOf: (type: ResourceType<any>) => Cache | undefined
-  author: object
+  /** Undefined: whoever writes wants to hear of it like everyone else. */
+  author: object | undefined
+  onWritten: (object: KubeObject) => void
   fieldManager: string
   clock: Clock
   signal: AbortSignal
 }): Kube {
-  const { kube, cacheOf, author, fieldManager, clock, signal } = options
+  const { kube, cacheOf, author, onWritten, fieldManager, clock, signal } = options
 
   async function written<T extends KubeObject>(
     type: ResourceType<T>,
@@ -29,7 +31,10 @@ export function observedKube(options: {
     try {
       const object = await write()
       // a subresource may answer with another kind; and the caches trim and share what they take in
-      if (object?.kind === type.kind && object.metadata?.resourceVersion) cache.wrote(clone(object), intent, author)
+      if (object?.kind === type.kind && object.metadata?.resourceVersion) {
+        cache.wrote(clone(object), intent, author)
+        onWritten(object)
+      }
       return object
     } finally {
       done?.()

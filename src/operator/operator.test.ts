@@ -153,6 +153,20 @@ test('an own write starts no pass of its own', async (t) => {
   assert.equal(passes, 2)
 })
 
+test('a state machine that moves by hand goes on by itself, and may set status as well', async (t) => {
+  const machine = controller(Greeting).step('move', (axn) => {
+    const state = Number(axn.object.metadata.labels?.['state'] ?? 0)
+    const move = { metadata: { labels: { state: String(state + 1) } } }
+    const next = axn.status({ state })
+    const ref = { name: axn.name, namespace: axn.namespace! }
+    return state === 5 ? next : next.run('move', async (kube) => void (await kube.patch(Greeting, ref, move)))
+  })
+  const { server } = await start(t, [machine])
+  server.put(Greeting, greeting('hi'))
+  await until(() => server.get(Greeting, 'hello', 'default').status?.state === 5)
+  assert.equal(writes(server).length, 11)
+})
+
 test('of two operators with one lease one works; the other has its caches warm and follows at once', async (t) => {
   const clock = new FakeClock()
   const passes: string[] = []

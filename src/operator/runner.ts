@@ -148,21 +148,21 @@ export class Runner {
     const { clock, lister, cacheOf, recorder } = this.#options
     const { controller } = this
     const author: Pass = { runner: this, key }
-    const kube = observedKube({
-      kube: this.#options.kube,
-      cacheOf,
-      author,
-      fieldManager: controller.name,
-      clock,
-      signal,
-    })
+    let primary = object
+    const onWritten = (written: KubeObject) => {
+      if (written.metadata.uid === object.metadata.uid) primary = written
+    }
+    const observed = { kube: this.#options.kube, cacheOf, onWritten, fieldManager: controller.name, clock, signal }
+    // what a step does by hand may be a move in a game of its own: it hears of that; of its declared state it need not
+    const kube = observedKube({ ...observed, author: undefined })
+    const quiet = observedKube({ ...observed, author })
     const context = { type: controller.type, object, controller: controller.name, clock, log, lister, kube }
     const axn = await reconcileOnce(controller, new Token<any>(context))
     signal.throwIfAborted()
     const applied = this.#applied.get(key) ?? new Map<string, string>()
     const cached = (type: ResourceType<any>, name: string, namespace: string | undefined) =>
       cacheOf(type)?.store.get(name, namespace)
-    await settle({ controller, axn, kube, lister, cached, signal, applied })
+    await settle({ controller, axn, kube, quiet, primary: () => primary, lister, cached, signal, applied })
     if (applied.size > 0) this.#applied.set(key, applied)
     else this.#applied.delete(key)
     for (const event of axn.events) recorder.record(controller.name, event)

@@ -20,7 +20,12 @@ type Of<D extends Effect['do']> = Extract<Effect, { do: D }>
 export interface SettleOptions<T extends KubeObject> {
   controller: Controller<T>
   axn: Axn<T>
+  /** For what the steps do by hand: the controller hears of these writes. */
   kube: Kube
+  /** For the state that the steps declare (status, children, finalizers): it does not, unless they hold news. */
+  quiet: Kube
+  /** The primary as this pass last saw or wrote it. */
+  primary: () => KubeObject
   lister: Lister
   /** An object of a kind that has a cache; undefined for every other kind. */
   cached: (type: ResourceType<any>, name: string, namespace: string | undefined) => KubeObject | undefined
@@ -36,53 +41,54 @@ export async function settle<T extends KubeObject>(options: SettleOptions<T>): P
   const before = axn.object.metadata.finalizers ?? []
   const adds = axn.finalizers !== undefined && axn.finalizers.length > before.length
   // nothing may exist that a finalizer has to clean up before the finalizer itself does
-  let primary: KubeObject = adds ? await writeFinalizers(options, axn.object) : axn.object
+  if (adds) await writeFinalizers(options)
 
   const effects = (kind: Effect['do']) => axn.effects.filter((effect) => effect.do === kind) as any[]
   await inBatches(effects('delete'), signal, (effect) => remove(kube, effect))
-  for (const effect of effects('apply')) primary = (await apply(options, effect)) ?? primary
+  for (const effect of effects('apply')) await apply(options, effect)
   await prune(options)
   await inBatches(effects('create'), signal, (effect) => create(kube, effect))
-  for (const effect of effects('patch')) primary = (await patch(options, effect)) ?? primary
+  for (const effect of effects('patch')) await patch(options, effect)
   for (const effect of effects('run') as Of<'run'>[]) {
     signal.throwIfAborted()
     await effect.run(kube)
   }
-  signal.throwIfAborted()
-  primary = await writeStatus(options, primary)
-  signal.throwIfAborted()
-  if (axn.finalizers && !adds) await writeFinalizers(options, primary)
+  await writeStatus(options)
+  if (axn.finalizers && !adds) await writeFinalizers(options)
 }
 
-async function writeFinalizers<T extends KubeObject>({ axn, kube, controller }: SettleOptions<T>, primary: KubeObject) {
-  const { name = '', namespace, resourceVersion, uid } = primary.metadata
-  const finalizers = axn.finalizers!.length > 0 ? axn.finalizers : null
+async function writeFinalizers<T extends KubeObject>(options: SettleOptions<T>): Promise<void> {
+  const { uid, resourceVersion, finalizers: current = [] } = options.primary().metadata
+  const before = options.axn.object.metadata.finalizers ?? []
+  const wanted = options.axn.finalizers ?? []
+  const kept = current.filter((name) => wanted.includes(name) || !before.includes(name))
+  const finalizers = [...new Set([...kept, ...wanted.filter((name) => !before.includes(name))])]
   // with the version as a precondition nobody else's finalizer can be lost or come back
-  const patch = { metadata: { uid, resourceVersion, finalizers } }
-  try {
-    return await kube.patch(controller.type, { name, ...(namespace && { namespace }) }, patch)
-  } catch (error) {
-    if (isNotFound(error)) return primary
-    throw error
-  }
+  await patchPrimary(options, {
+    metadata: { uid, resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null },
+  })
 }
 
-async function writeStatus<T extends KubeObject>({ axn, kube, controller }: SettleOptions<T>, primary: KubeObject) {
-  if (!axn.nextStatus) return primary
+async function writeStatus<T extends KubeObject>(options: SettleOptions<T>): Promise<void> {
+  const { axn } = options
   // the difference from what the steps saw, so that what this pass itself changed meanwhile stays
-  const status = mergeDiff((axn.object as KubeObject)['status'] ?? {}, axn.nextStatus)
-  if (!status) return primary
-  const { name = '', namespace, resourceVersion } = primary.metadata
+  const status = axn.nextStatus && mergeDiff((axn.object as KubeObject)['status'] ?? {}, axn.nextStatus)
+  if (!status) return
+  const { resourceVersion } = options.primary().metadata
+  await patchPrimary(options, { metadata: { resourceVersion }, status }, 'status')
+}
+
+async function patchPrimary<T extends KubeObject>(
+  { axn, quiet, controller, signal }: SettleOptions<T>,
+  patch: object,
+  subresource?: string,
+): Promise<void> {
+  signal.throwIfAborted()
+  const ref = { name: axn.name, ...(axn.namespace && { namespace: axn.namespace }) }
   try {
-    return await kube.patch(
-      controller.type,
-      { name, ...(namespace && { namespace }) },
-      { metadata: { resourceVersion }, status },
-      { subresource: 'status' },
-    )
+    await quiet.patch(controller.type, ref, patch, subresource ? { subresource } : {})
   } catch (error) {
-    if (isNotFound(error)) return primary
-    throw error
+    if (!isNotFound(error)) throw error
   }
 }
 
@@ -108,41 +114,33 @@ async function create(kube: Kube, { type, object }: Of<'create'>): Promise<void>
 }
 
 async function apply<T extends KubeObject>(
-  { controller, axn, kube, cached, signal, applied }: SettleOptions<T>,
-  { type, object, force }: Of<'apply'>,
-): Promise<KubeObject | undefined> {
+  { controller, kube, quiet, cached, signal, applied }: SettleOptions<T>,
+  { type, object, force, child }: Of<'apply'>,
+): Promise<void> {
   signal.throwIfAborted()
   const id = `${kindKey(type)}/${keyOf(object)}`
   const wanted = sha256(stableStringify(object)).slice(0, 32)
   if (applied.get(id) === wanted) {
     const live = cached(type, object.metadata.name ?? '', object.metadata.namespace)
     // same intent as last time, and everything in it still holds: the answer would be the object as it is
-    if (live && !live.metadata.deletionTimestamp && includes(live, object)) return undefined
+    if (live && !live.metadata.deletionTimestamp && includes(live, object)) return
   }
   try {
-    const answer = await kube.apply(type, clone(object), { fieldManager: controller.name, force })
+    await (child ? quiet : kube).apply(type, clone(object), { fieldManager: controller.name, force })
     applied.set(id, wanted)
-    return answer.metadata.uid === axn.object.metadata.uid ? answer : undefined
   } catch (error) {
-    if (isTerminating(error)) return undefined
-    throw error
+    if (!isTerminating(error)) throw error
   }
 }
 
-async function patch<T extends KubeObject>(
-  { axn, kube, signal, controller }: SettleOptions<T>,
-  effect: Of<'patch'>,
-): Promise<KubeObject | undefined> {
+async function patch<T extends KubeObject>({ kube, signal }: SettleOptions<T>, effect: Of<'patch'>): Promise<void> {
   signal.throwIfAborted()
   const { ref, patchType: type, subresource } = effect
   try {
     const target = { name: ref.name, ...(ref.namespace && { namespace: ref.namespace }) }
-    const answer = await kube.patch(ref.type, target, effect.patch, { type, ...(subresource && { subresource }) })
-    const own = answer.kind === controller.type.kind && answer.metadata.uid === axn.object.metadata.uid
-    return own ? answer : undefined
+    await kube.patch(ref.type, target, effect.patch, { type, ...(subresource && { subresource }) })
   } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
+    if (!isNotFound(error)) throw error
   }
 }
 

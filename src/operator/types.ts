@@ -8,7 +8,7 @@ import type { Clock, Logger } from '#lib'
  * 2. started    one shared reflector per kind lists and watches; the queue stays closed until all have synced
  * 3. enqueued   an event of the primary, an owned or a mapped object puts the primary's key into the queue
  * 4. reconciled one run per key at a time: the steps turn an immutable Axn into the next, effects are data on it
- * 5. settled    effects are carried out in order (deletes, applies, creates, patches, status, events); own echoes dropped
+ * 5. settled    effects are carried out in order (deletes, applies, creates, patches, status, events); echoes of declared state dropped
  * 6. requeued   after an error with backoff, or after the `requeueAfter` that a step asked for
  * 7. stopped    the signal aborts: running steps finish, the lease is released
  */
@@ -109,7 +109,7 @@ export interface Axn<T extends KubeObject = KubeObject> {
   readonly clock: Clock
   readonly log: Logger
   readonly lister: Lister
-  /** For the rare live read; writes belong into effects. */
+  /** For the rare live read; writes belong into effects. What is written with it is in the lister once answered. */
   readonly kube: Kube
   readonly effects: readonly Effect[]
   readonly halted: boolean
@@ -139,7 +139,7 @@ export interface Axn<T extends KubeObject = KubeObject> {
   ): Axn<T>
   /** Any other effect on the cluster, named for the log. */
   run(what: string, run: (kube: Kube) => Promise<void>): Axn<T>
-  /** Replaces the given top-level fields of status (undefined removes one). Written only when status really changes. */
+  /** Replaces the given top-level fields of status (undefined removes one). Written only when status really changes; starts no pass by itself, so a step that goes on from its own status asks for requeueAfter(0). */
   status(fields: Record<string, any>): Axn<T>
   /** Sets status.conditions[type]; lastTransitionTime moves only when status changes, observedGeneration is filled. */
   condition(type: string, status: boolean | 'Unknown', reason: string, message?: string): Axn<T>
