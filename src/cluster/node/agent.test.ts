@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Lease, Node, Pod } from '#kube'
+import { until } from '#lib/testing'
+import { condition, main, shell, testCluster } from './testing.ts'
+
+test('registers its nodes with leases and a share of the machine each', async (t) => {
+  const { kube } = await testCluster(t, { nodes: 2, capacity: { cpu: 4, memoryBytes: 2 ** 30 } })
+  const nodes = await kube.listAll(Node)
+  assert.deepEqual(
+    nodes.items.map(({ metadata, status }) => [metadata.name, status?.capacity?.['cpu'], status?.capacity?.['memory']]),
+    [
+      ['node-0', '2', '512Mi'],
+      ['node-1', '2', '512Mi'],
+    ],
+  )
+  assert.equal(nodes.items[1].spec?.podCIDR, '127.65.0.0/16')
+  assert.equal(nodes.items[0].status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True')
+  assert.equal((await kube.get(Lease, 'node-1', 'kube-node-lease')).spec?.holderIdentity, 'node-1')
+})
+
+test('runs a pod to its end and keeps exit code and log', async (t) => {
+  const { run } = await testCluster(t)
+  const good = await run('good', { restartPolicy: 'Never', containers: [shell('echo out; echo err >&2; printf tail')] })
+  const bad = await run('bad', { restartPolicy: 'Never', containers: [shell('exit 3')] })
+  const killed = await run('killed', { restartPolicy: 'Never', containers: [shell('kill -9 $$')] })
+  const absent = await run('absent', {
+    restartPolicy: 'Never',
+    containers: [{ name: 'main', image: 'cuddle.local/host', command: ['no-such-program'] }],
+  })
+  const done = await good.until(({ status }) => status?.phase === 'Succeeded')
+  assert.equal(main(done)?.state?.terminated?.reason, 'Completed')
+  assert.deepEqual((await good.log()).sort(), ['err', 'out', 'tail'])
+  const failed = await bad.until(({ status }) => status?.phase === 'Failed')
+  assert.equal(main(failed)?.state?.terminated?.exitCode, 3)
+  assert.equal(main(await killed.until(({ status }) => status?.phase === 'Failed'))?.state?.terminated?.exitCode, 137)
+  const refused = main(await absent.until(({ status }) => status?.phase === 'Failed'))?.state?.terminated
+  assert.equal(refused?.exitCode, 128)
+  assert.equal(refused?.reason, 'StartError')
+  assert.match(refused?.message ?? '', /no-such-program.*not found/)
+})
+
+test('restarts with backoff, counts, and keeps the last state and log', async (t) => {
+  const { run } = await testCluster(t)
+  const pod = await run('loops', { containers: [shell('echo $$; exit 7')] })
+  const looping = await pod.until((object) => main(object)?.state?.waiting?.reason === 'CrashLoopBackOff')
+  assert.equal(main(looping)?.lastState?.terminated?.exitCode, 7)
+  assert.equal(looping.status?.phase, 'Running')
+  assert.equal(condition(looping, 'Ready'), 'False')
+  await pod.until((object) => (main(object)?.restartCount ?? 0) >= 2)
+  const [current] = await pod.log()
+  const [previous] = await pod.log({ previous: true })
+  assert.notEqual(current, previous)
+})
+
+test('starts init containers in order, sidecars beside, and the main ones last', async (t) => {
+  const { run } = await testCluster(t)
+  const pod = await run('order', {
+    restartPolicy: 'Never',
+    initContainers: [
+      shell('echo one >> $CUDDLE_VOLUME_SHARED/log', {
+        name: 'first',
+        volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+      }),
+      shell('echo side >> $CUDDLE_VOLUME_SHARED/log; exec sleep 600', {
+        name: 'side',
+        restartPolicy: 'Always',
+        startupProbe: { exec: { command: ['/bin/sh', '-c', 'grep side $CUDDLE_VOLUME_SHARED/log'] } },
+        volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+      }),
+    ],
+    containers: [shell('cat $CUDDLE_VOLUME_SHARED/log', { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] })],
+    volumes: [{ name: 'shared', emptyDir: {} }],
+  })
+  const done = await pod.until(({ status }) => status?.phase === 'Succeeded')
+  assert.deepEqual(await pod.log({ container: 'main' }), ['one', 'side'])
+  assert.ok(done.status?.initContainerStatuses?.[1].state?.terminated, 'the sidecar was stopped')
+})
+
+test('is ready when the probe says so, and restarts what is not alive', async (t) => {
+  const { run, kube } = await testCluster(t)
+  const script = `require('http').createServer((q, r) => { r.statusCode = q.url === '/ok' ? 200 : 500; r.end('says ' + q.url) }).listen(process.env.PORT, process.env.HOST)`
+  const server = (path: string, name: string) => ({
+    name: 'main',
+    image: 'cuddle.local/host',
+    command: ['node', '-e', script],
+    env: [{ name: 'PORT', value: '18080' }],
+    ports: [{ name: 'http', containerPort: 18080 }],
+    [name]: { httpGet: { path, port: 'http' }, periodSeconds: 1, failureThreshold: 1 },
+  })
+  const ready = await run('ready', { containers: [server('/ok', 'readinessProbe')] })
+  const unready = await run('unready', { containers: [server('/bad', 'readinessProbe')] })
+  const dead = await run('dead', { terminationGracePeriodSeconds: 1, containers: [server('/bad', 'livenessProbe')] })
+  const serving = await ready.until((pod) => condition(pod, 'Ready') === 'True')
+  assert.equal(main(serving)?.ready, true)
+  assert.match(serving.status?.podIP ?? '', /^127\.64\.0\.\d+$/)
+  const complaining = await unready.until((pod) =>
+    pod.status?.conditions?.some(({ message }) => message?.includes('statuscode: 500: says /bad')),
+  )
+  assert.equal(condition(complaining, 'Ready'), 'False')
+  await dead.until((pod) => (main(pod)?.restartCount ?? 0) >= 1)
+  const events = await until(async () => {
+    const { items } = await kube.request('GET', '/api/v1/namespaces/shop/events')
+    const messages = items.filter((event: any) => event.reason === 'Unhealthy').map((event: any) => event.message)
+    return messages.length >= 2 ? messages : undefined
+  })
+  assert.ok(events.some((message: string) => message.startsWith('Liveness probe failed: HTTP probe failed')))
+})
+
+test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and confirms the deletion', async (t) => {
+  const { run, kube } = await testCluster(t)
+  const polite = await run('polite', {
+    containers: [
+      shell('trap "echo bye >> $CUDDLE_VOLUME_OUT/log; exit 0" TERM; echo ready; while :; do sleep 0.05; done', {
+        lifecycle: { preStop: { exec: { command: ['/bin/sh', '-c', 'echo hook >> $CUDDLE_VOLUME_OUT/log'] } } },
+        volumeMounts: [{ name: 'out', mountPath: '/out' }],
+      }),
+    ],
+    volumes: [{ name: 'out', persistentVolumeClaim: { claimName: 'out' } }],
+  })
+  const stubborn = await run('stubborn', {
+    terminationGracePeriodSeconds: 1,
+    containers: [shell('trap "" TERM; setsid sleep 987 & echo ready; while :; do sleep 0.05; done')],
+  })
+  for (const pod of [polite, stubborn]) await until(async () => (await pod.log())[0] === 'ready')
+  await Promise.all(['polite', 'stubborn'].map((name) => kube.delete(Pod, name, 'shop')))
+  for (const name of ['polite', 'stubborn']) await until(async () => !(await kube.find(Pod, name, 'shop')))
+  const checker = await run('checker', {
+    restartPolicy: 'Never',
+    containers: [
+      shell('cat $CUDDLE_VOLUME_OUT/log; pgrep -f "sleep 987" || echo none', {
+        volumeMounts: [{ name: 'out', mountPath: '/out' }],
+      }),
+    ],
+    volumes: [{ name: 'out', persistentVolumeClaim: { claimName: 'out' } }],
+  })
+  await checker.until(({ status }) => status?.phase === 'Succeeded')
+  assert.deepEqual(await checker.log(), ['hook', 'bye', 'none'])
+})

@@ -1,0 +1,1 @@
+export { type NodeAgent, type NodeAgentOptions, type PodUsage, startNodeAgent } from './agent.ts'

@@ -1,0 +1,141 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { isAbsolute, join, normalize } from 'node:path'
+import { ConfigMap, type objects, Secret, Service } from '#kube'
+import { CuddleError } from '#lib'
+import type { NodeContext } from './context.ts'
+import type { PodDirectory } from './directory.ts'
+import type { DownwardContext } from './downward.ts'
+import { containerEnvironment, type EnvSources, environmentRefs } from './env.ts'
+import { expand } from './expand.ts'
+import type { PreparedImage } from './images.ts'
+
+/** A container ready to be started. */
+export interface Prepared {
+  command: string[]
+  env: Record<string, string>
+  cwd: string
+  imageID: string
+}
+
+/**
+ * Gets image and environment and finds the program. Throws CuddleErrors whose codes are the reasons that Kubernetes
+ * shows: ErrImagePull, InvalidImageName, CreateContainerConfigError, StartError.
+ */
+export async function prepareContainer(
+  node: NodeContext,
+  context: DownwardContext,
+  container: objects.Container,
+  directory: PodDirectory,
+  volumeEnv: Record<string, string>,
+): Promise<Prepared> {
+  const [image, sources] = await Promise.all([
+    node.images.prepare(container.image ?? ''),
+    environmentSources(node, context.pod, container),
+  ])
+  const given = containerEnvironment(container, context, sources)
+  const env = withDefaults(node, context, image, directory, { ...volumeEnv, ...given })
+  const cwd = workingDirectory(image, container, directory)
+  const argv = container.command?.length
+    ? [...container.command, ...(container.args ?? [])]
+    : [...(image.config.Entrypoint ?? []), ...(container.args?.length ? container.args : (image.config.Cmd ?? []))]
+  const words = argv.map((word) => expand(word, given))
+  if (words.length === 0) {
+    throw new CuddleError(
+      'CreateContainerConfigError',
+      `container ${container.name} has no command and neither has its image`,
+    )
+  }
+  return { command: [findProgram(words[0], image, cwd, env['PATH']), ...words.slice(1)], env, cwd, imageID: image.id }
+}
+
+async function environmentSources(
+  node: NodeContext,
+  pod: objects.Pod,
+  container: objects.Container,
+): Promise<EnvSources> {
+  const namespace = pod.metadata.namespace!
+  const { configMaps, secrets } = environmentRefs(container)
+  const links = pod.spec?.enableServiceLinks !== false
+  const [maps, hidden, services, master] = await Promise.all([
+    Promise.all(configMaps.map((name) => node.kube.find(ConfigMap, name, namespace))),
+    Promise.all(secrets.map((name) => node.kube.find(Secret, name, namespace))),
+    links ? node.kube.listAll(Service, { namespace }).then(({ items }) => items) : [],
+    node.kubernetesService(),
+  ])
+  const inPod = services.filter(({ metadata }) => metadata.name !== 'kubernetes' || namespace !== 'default')
+  return {
+    configMap: (name) => maps[configMaps.indexOf(name)],
+    secret: (name) => hidden[secrets.indexOf(name)],
+    services: master ? [...inPod, master] : inPod,
+  }
+}
+
+/** What a container finds besides what its spec says; the spec always wins. */
+function withDefaults(
+  node: NodeContext,
+  { pod, podIP }: DownwardContext,
+  image: PreparedImage,
+  directory: PodDirectory,
+  given: Record<string, string>,
+): Record<string, string> {
+  const fromImage: Record<string, string> = {}
+  for (const line of image.config.Env ?? []) {
+    const equals = line.indexOf('=')
+    if (equals > 0) fromImage[line.slice(0, equals)] = line.slice(equals + 1)
+  }
+  const env: Record<string, string> = {
+    LANG: node.hostEnv['LANG'] || 'C.UTF-8',
+    HOME: directory.make('home'),
+    HOSTNAME: pod.spec?.hostname ?? pod.metadata.name ?? '',
+    POD_IP: podIP,
+    HOST: podIP,
+    ...fromImage,
+    ...given,
+    CUDDLE_NODE: node.mark,
+  }
+  // Programs of the host stay reachable: the image of a process pod need not bring a shell.
+  const path = [given['PATH'] ?? fromImage['PATH'], node.hostEnv['PATH'] ?? '/usr/local/bin:/usr/bin:/bin']
+  env['PATH'] = [...new Set(path.flatMap((part) => part?.split(':') ?? []))].filter(Boolean).join(':')
+  return env
+}
+
+/** The image's directory on this machine: process pods are not chrooted, so relative paths are what works everywhere. */
+function workingDirectory(image: PreparedImage, container: objects.Container, directory: PodDirectory): string {
+  const asked = container.workingDir || image.config.WorkingDir || '/'
+  const path = image.rootfs
+    ? join(image.rootfs, normalize(`/${asked}`))
+    : container.workingDir || directory.make('work')
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
+  throw new CuddleError('StartError', `working directory "${asked}" does not exist in image ${container.image}`)
+}
+
+/** A program by the rules of exec(3), an absolute path first in the image when it lies in the image's own directory. */
+function findProgram(program: string, image: PreparedImage, cwd: string, path = ''): string {
+  const inImage = image.rootfs && isAbsolute(program) ? join(image.rootfs, normalize(program)) : undefined
+  const own =
+    image.config.WorkingDir && image.config.WorkingDir !== '/' && program.startsWith(`${image.config.WorkingDir}/`)
+  const candidates = program.includes('/')
+    ? isAbsolute(program)
+      ? own
+        ? [inImage, program]
+        : [program, inImage]
+      : [join(cwd, program)]
+    : path.split(':').map((directory) => join(directory, program))
+  let unusable = ''
+  for (const candidate of candidates) {
+    if (!candidate || !statSync(candidate, { throwIfNoEntry: false })?.isFile()) continue
+    try {
+      accessSync(candidate, constants.X_OK)
+      return candidate
+    } catch {
+      unusable = candidate
+    }
+  }
+  if (unusable) throw new CuddleError('StartError', `exec: "${program}": permission denied`)
+  throw new CuddleError(
+    'StartError',
+    program.includes('/')
+      ? `exec: "${program}": no such file or directory`
+      : `exec: "${program}": executable file not found in $PATH`,
+  )
+}
