@@ -33,7 +33,9 @@ export async function buildNode(context: BuildContext): Promise<Built> {
       await context.step('dependencies', async () => {
         rmSync(stamp, { force: true })
         write('-----> Installing dependencies')
-        const args = [lock === undefined ? 'install' : 'ci', '--no-audit', '--no-fund', '--loglevel=error']
+        // Without a lock there is none to write either: the source stays what was pushed.
+        const install = lock === undefined ? ['install', '--no-package-lock'] : ['ci']
+        const args = [...install, '--no-audit', '--no-fund', '--loglevel=error']
         await npm(context, build ? [...args, '--include=dev'] : [...args, '--omit=dev'])
         if (!build) writeFileSync(stamp, wanted)
       })
