@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Lease, Node, Pod } from '#kube'
+import { Event, Lease, Node, Pod } from '#kube'
 import { until } from '#lib/testing'
 import { condition, main, shell, testCluster } from './testing.ts'
 
@@ -23,7 +23,7 @@ test('runs a pod to its end and keeps exit code and log', async (t) => {
   const { run } = await testCluster(t)
   const good = await run('good', { restartPolicy: 'Never', containers: [shell('echo out; echo err >&2; printf tail')] })
   const bad = await run('bad', { restartPolicy: 'Never', containers: [shell('exit 3')] })
-  const killed = await run('killed', { restartPolicy: 'Never', containers: [shell('kill -9 $$')] })
+  const killed = await run('killed', { restartPolicy: 'Never', containers: [shell('kill -9 $$$$')] })
   const absent = await run('absent', {
     restartPolicy: 'Never',
     containers: [{ name: 'main', image: 'cuddle.local/host', command: ['no-such-program'] }],
@@ -42,7 +42,7 @@ test('runs a pod to its end and keeps exit code and log', async (t) => {
 
 test('restarts with backoff, counts, and keeps the last state and log', async (t) => {
   const { run } = await testCluster(t)
-  const pod = await run('loops', { containers: [shell('echo $$; exit 7')] })
+  const pod = await run('loops', { containers: [shell('echo $$$$; exit 7')] })
   const looping = await pod.until((object) => main(object)?.state?.waiting?.reason === 'CrashLoopBackOff')
   assert.equal(main(looping)?.lastState?.terminated?.exitCode, 7)
   assert.equal(looping.status?.phase, 'Running')
@@ -99,12 +99,12 @@ test('is ready when the probe says so, and restarts what is not alive', async (t
   )
   assert.equal(condition(complaining, 'Ready'), 'False')
   await dead.until((pod) => (main(pod)?.restartCount ?? 0) >= 1)
-  const events = await until(async () => {
-    const { items } = await kube.request('GET', '/api/v1/namespaces/shop/events')
-    const messages = items.filter((event: any) => event.reason === 'Unhealthy').map((event: any) => event.message)
-    return messages.length >= 2 ? messages : undefined
+  await until(async () => {
+    const { items } = await kube.listAll(Event, { namespace: 'shop' })
+    return items.some(
+      ({ reason, message }) => reason === 'Unhealthy' && message?.startsWith('Liveness probe failed: HTTP probe failed'),
+    )
   })
-  assert.ok(events.some((message: string) => message.startsWith('Liveness probe failed: HTTP probe failed')))
 })
 
 test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and confirms the deletion', async (t) => {
@@ -128,7 +128,7 @@ test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and 
   const checker = await run('checker', {
     restartPolicy: 'Never',
     containers: [
-      shell('cat $CUDDLE_VOLUME_OUT/log; pgrep -f "sleep 987" || echo none', {
+      shell('cat $CUDDLE_VOLUME_OUT/log; pgrep -x -f "sleep 987" || echo none', {
         volumeMounts: [{ name: 'out', mountPath: '/out' }],
       }),
     ],

@@ -45,7 +45,7 @@ export async function testApi(t: TestContext): Promise<{ home: string; kube: Kub
   const home = temporaryDirectory(t)
   const stop = new AbortController()
   const pki = await ensurePki(home)
-  const store = new Store({ directory: join(home, 'store'), log: silentLogger } as any)
+  const store = Store.open({ path: join(home, 'store/state.db'), encryptionKey: pki.encryptionKey })
   const api = await startApiServer({ pki, store, port: 0, signal: stop.signal })
   const kube = createKube(api.transport())
   t.after(async () => {
