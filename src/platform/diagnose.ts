@@ -41,7 +41,9 @@ export async function gather(kube: Kube, pod: objects.Pod & KubeObject): Promise
 export function report(failed: Extract<Rollout, { state: 'failed' }>, evidence: Evidence, app: string): Failure {
   const status = failed.pod?.status?.containerStatuses?.[0]
   const ended = status?.state?.terminated ?? status?.lastState?.terminated
-  const probe = lastProbe(failed.pod, evidence.events)
+  // Of a process that ended by itself a probe says nothing new.
+  const probe =
+    failed.reason === 'crash' || failed.reason === 'oom' ? undefined : lastProbe(failed.pod, evidence.events)
   return {
     reason: failed.reason === 'deadline' && probe ? 'probe' : failed.reason,
     message: failed.message,
@@ -51,9 +53,9 @@ export function report(failed: Extract<Rollout, { state: 'failed' }>, evidence: 
     signal: ended?.signal,
     probe,
     logs: evidence.logs,
-    events: evidence.events.filter((line) => line !== probe),
+    events: evidence.events.filter((line) => !/^(Unhealthy|BackOff):/.test(line)),
     cause: likelyCause(failed, evidence.logs.join('\n'), probe, failed.pod),
-    next: nextCommand(failed, app),
+    next: nextCommand(failed, app, missingVariable(evidence.logs.join('\n'))),
   }
 }
 
@@ -71,11 +73,8 @@ function likelyCause(
   probe: string | undefined,
   pod: objects.Pod | undefined,
 ): string | undefined {
-  const missing =
-    /environment variable ["'`]?([A-Z][A-Z0-9_]{2,})["'`]? (?:is missing|not set|is not set)/i.exec(logs) ??
-    /could not fetch environment variable ["'`]?([A-Z][A-Z0-9_]{2,})/i.exec(logs) ??
-    /([A-Z][A-Z0-9_]{2,}) (?:is missing|is not set|must be set|is required)/.exec(logs)
-  if (missing) return `the config var ${missing[1]} is missing`
+  const missing = missingVariable(logs)
+  if (missing) return `the config var ${missing} is missing`
   if (/eaddrinuse|address already in use/i.test(logs)) return 'it listens on a port that is taken; listen on $PORT'
   if (failed.reason === 'oom') return 'it needs more memory than its size allows'
   if (failed.reason === 'image') return 'the image is not where the node looks for it'
@@ -101,7 +100,17 @@ function likelyCause(
   return undefined
 }
 
-function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string): string {
+/** The variable that a log complains about, in the words of Elixir's System.fetch_env! and of most people. */
+function missingVariable(logs: string): string | undefined {
+  const found =
+    /environment variable ["'`]?([A-Z][A-Z0-9_]{2,})["'`]? (?:is missing|not set|is not set)/i.exec(logs) ??
+    /could not fetch environment variable ["'`]?([A-Z][A-Z0-9_]{2,})/i.exec(logs) ??
+    /([A-Z][A-Z0-9_]{2,}) (?:is missing|is not set|must be set|is required)/.exec(logs)
+  return found?.[1]
+}
+
+function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string, missing: string | undefined): string {
+  if (missing) return `cuddle config:set -a ${app} ${missing}=…, then push again`
   switch (failed.reason) {
     case 'oom':
       return `set a larger size for ${failed.process} in cuddle.yaml, then push again`
@@ -116,7 +125,7 @@ function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string)
 export function failureLines(failure: Failure, release: string, serving: string | undefined): string[] {
   const lines = [`!     ${release} failed: ${failure.message}`]
   const fact = (name: string, value: string | number | undefined) => {
-    if (value !== undefined && value !== '') lines.push(`        ${`${name}:`.padEnd(13)}${value}`)
+    if (value !== undefined && value !== '') lines.push(`        ${`${name}:`.padEnd(14)}${value}`)
   }
   fact('process', failure.process)
   fact('pod', failure.pod)
@@ -126,7 +135,8 @@ export function failureLines(failure: Failure, release: string, serving: string 
   for (const event of failure.events ?? []) fact('event', event)
   if (failure.logs && failure.logs.length > 0) {
     lines.push('        last log lines:')
-    for (const line of failure.logs) lines.push(`          ${line}`)
+    for (const line of failure.logs.filter((text) => text.trim() !== ''))
+      lines.push(`          ${line.length > 240 ? `${line.slice(0, 240)}…` : line}`)
   }
   fact('likely cause', failure.cause)
   fact('next', failure.next)

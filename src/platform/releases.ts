@@ -227,14 +227,11 @@ export async function setConfig(
     if (value === null) delete config[key]
     else config[key] = value
   }
-  const problems = validConfig(
-    Object.fromEntries(Object.entries(config).filter(([key]) => key in changes || !(key in before))),
-  )
-  const whole = problems.length > 0 ? problems : validConfig(config)
-  if (whole.length > 0) {
+  const problems = validConfig(config)
+  if (problems.length > 0) {
     throw new CuddleError('bad-config', `the config of ${appName} was not changed`, {
-      details: whole.map((problem) => problem.message),
-      hint: whole.find((problem) => problem.hint)?.hint,
+      details: problems.map((problem) => problem.message),
+      hint: problems.find((problem) => problem.hint)?.hint,
     })
   }
   const changed = Object.keys(changes).filter((key) => before[key] !== config[key])

@@ -34,7 +34,6 @@ export function assess(wanted: readonly KubeObject[], view: View): Rollout {
     const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
     if (!live || (live.status?.observedGeneration ?? 0) < (live.metadata.generation ?? 0)) {
       complete = false
-      parts.push(`${process}: waiting`)
       continue
     }
     const failure = deploymentFailure(process, live, view)
@@ -51,7 +50,7 @@ export function assess(wanted: readonly KubeObject[], view: View): Rollout {
       )
     }
   }
-  return complete ? { state: 'complete' } : { state: 'progressing', message: parts.join('; ') }
+  return complete ? { state: 'complete' } : { state: 'progressing', message: parts.join('; ') || 'rolling out' }
 }
 
 /** True when every new pod serves: what a waiting developer wants to know; old ones may still be leaving. */
