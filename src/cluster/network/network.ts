@@ -25,7 +25,7 @@ export interface NetworkOptions {
 
 export interface Network {
   readonly router: Router
-  /** Resolves when the first view has come from the API. */
+  /** Resolves when the first view has come from the API; rejects when stopped before. */
   readonly synced: Promise<void>
   readonly view: RouteView
   /** Resolves when the signal has aborted and everything is closed. */
@@ -95,6 +95,8 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     live = true
     rebuild()
   })
+  // Stopped before the API was ever reached: only who waits for it need know.
+  synced.catch(() => {})
 
   const stopped = operator.stopped.then(async () => {
     cancelSave?.()
