@@ -38,6 +38,11 @@ const dynos: Record<string, Size> = {
   'performance-l': { cpu: '8', memory: '14Gi' },
 }
 
+function sizeOf(name: string): Size | undefined {
+  if (Object.hasOwn(dynos, name)) return dynos[name]
+  return Object.hasOwn(sizes, name) ? sizes[name as keyof typeof sizes] : undefined
+}
+
 export type AppJsonResult = { ok: true; spec: SpecFile; warnings: Problem[] } | { ok: false; problems: Problem[] }
 
 /**
@@ -59,7 +64,7 @@ export function readAppJson(text: string, { file = 'app.json' } = {}): AppJsonRe
       continue
     }
     if (quantity !== undefined) spec.scale = { ...spec.scale, [name]: { min: quantity, max: quantity } }
-    const known = size === undefined ? undefined : (dynos[size.toLowerCase()] ?? sizes[size as keyof typeof sizes])
+    const known = size === undefined ? undefined : sizeOf(size.toLowerCase())
     if (known) spec.processes = { ...spec.processes, [name]: { size: known } }
     else if (size !== undefined) {
       warnings.push(

@@ -54,7 +54,12 @@ export function readDocument<S extends z.ZodType>(text: string, file: string, sc
   let raw: unknown
   const problems: Problem[] = []
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+    document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      resolveKnownTags: false,
+    })
     keepText(document)
     if (document.errors.length > 0) {
       const errors = document.errors.slice(0, maxProblems)
@@ -63,6 +68,8 @@ export function readDocument<S extends z.ZodType>(text: string, file: string, sc
         problems: errors.map((error) => ({ message: syntaxMessage(error), path: '', ...at(error.pos[0]) })),
       }
     }
+    problems.push(...foreign(document, at))
+    if (problems.length > 0 && problems.some(({ path }) => path === '')) return { ...failed(0, ''), problems }
     raw = document.toJS({ maxAliasCount: 50 }) ?? {}
   } catch (error) {
     const message = error instanceof RangeError ? 'nested too deeply' : String((error as Error).message)
@@ -74,21 +81,6 @@ export function readDocument<S extends z.ZodType>(text: string, file: string, sc
     path: formatPath(path),
     ...at(offsetOf(document, path, options.key ?? false)),
     ...(options.hint === undefined ? {} : { hint: options.hint }),
-  })
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<unknown>()
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue
-        const hostile = key.value === '__proto__'
-        if (hostile || seen.has(key.value)) {
-          const message = `key ${key.value} ${hostile ? 'is not allowed' : 'appears twice'}`
-          if (problems.length < maxProblems)
-            problems.push({ message, path: String(key.value), ...at(key.range?.[0] ?? 0) })
-        }
-        seen.add(key.value)
-      }
-    },
   })
   const result = schema.safeParse(raw)
   if (!result.success) {
@@ -106,6 +98,38 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
     problems.map((problem) => [`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem]),
   )
   return [...seen.values()].sort((a, b) => a.line - b.line || a.column - b.column)
+}
+
+/** What YAML allows and a spec does not: keys twice, keys that are no text, tags, older YAML. */
+function foreign(
+  document: Document.Parsed,
+  at: (offset: number) => Pick<Problem, 'file' | 'line' | 'column'>,
+): Problem[] {
+  const problems: Problem[] = []
+  const add = (node: { range?: readonly number[] | null }, message: string, path = '') => {
+    if (problems.length < maxProblems) problems.push({ message, path, ...at(node.range?.[0] ?? 0) })
+  }
+  const { explicit, version } = document.directives.yaml
+  if (explicit && version !== '1.2') add({}, `YAML ${version} is not read; remove the %YAML line`)
+  visit(document, {
+    Node(_, node) {
+      if ('tag' in node && node.tag !== undefined) add(node, `tag ${String(node.tag).slice(0, 60)} is not read`)
+    },
+    Map(_, map) {
+      const seen = new Set<string>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) {
+          add(key as Node, 'a key must be text')
+          continue
+        }
+        const name = String(key.value)
+        if (name === '__proto__') add(key, 'key __proto__ is not allowed', name)
+        else if (seen.has(name)) add(key, `key ${name.slice(0, 60)} appears twice`, name)
+        seen.add(name)
+      }
+    },
+  })
+  return problems
 }
 
 /** Offset of the first bracket or indentation that is nested too deeply; parsers recurse, so this is looked at before. */

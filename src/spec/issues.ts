@@ -56,6 +56,7 @@ function one(issue: Issue, lookup: (path: PropertyKey[]) => unknown, path: Prope
     case 'too_small':
     case 'too_big': {
       const limit = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`
+      if (issue.origin === 'array' && issue.code === 'too_small') return [{ path, message: named('must not be empty') }]
       const unit = issue.origin === 'array' ? ' items' : issue.origin === 'string' ? ' characters' : ''
       return [{ path, message: named(`must be ${limit}${unit}`) }]
     }

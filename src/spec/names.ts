@@ -10,6 +10,7 @@ const reservedApps = new Set([
   'api',
   'app',
   'apps',
+  'constructor',
   'dashboard',
   'default',
   'git',
@@ -24,7 +25,8 @@ const reservedApps = new Set([
   'www',
 ])
 const reservedPrefixes = ['kube-', 'cuddle']
-const reservedProcesses = new Set(['release', 'run', 'build', 'console', 'nodes', 'env', 'cookie'])
+// `constructor` is the one DNS label that every JavaScript object seems to have.
+const reservedProcesses = new Set(['release', 'run', 'build', 'console', 'nodes', 'env', 'cookie', 'constructor'])
 
 /**
  * Why a text cannot name an app, or undefined when it can. An app's name becomes a Namespace, a Service prefix and a host

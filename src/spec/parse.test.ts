@@ -163,6 +163,11 @@ for (const [what, text, expected] of [
   ['environment', 'environments: {review: {scal: {web: 1}}}', /did you mean scale/],
   ['tab', 'processes:\n\tweb: x', /2:1: tabs/],
   ['two documents', 'app: a\n---\napp: b', /multiple documents/],
+  ['a tag', 'processes: {web: !!binary aGk=}', /1:27: tag .*binary is not read/],
+  ['a key that is a list', '? [a]\n: b', /1:3: a key must be text/],
+  ['an older YAML', '%YAML 1.1\n---\nbeam: {cluster: yes}', /YAML 1.1 is not read/],
+  ['a name of every object', 'processes: {constructor: x}', /reserved/],
+  ['an empty list', 'processes: {web: []}', /must not be empty/],
   ['not a map', '[1, 2]', /1:1: the file must be a map, not a list/],
 ] as const) {
   test(`refused: ${what}`, () => {

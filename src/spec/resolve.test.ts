@@ -121,6 +121,15 @@ test('Procfiles with Windows line ends, a byte order mark and colons in commands
   assert.equal(!twice.ok && twice.problems[0].line, 2)
 })
 
+test('an unknown dyno type is a warning', () => {
+  const read = readAppJson('{"formation": {"web": {"size": "constructor"}}, "scripts": {"postdeploy": "x"}}')
+  assert.ok(read.ok)
+  assert.deepEqual(
+    read.warnings.map(({ path }) => path),
+    ['formation.web.size', 'scripts.postdeploy'],
+  )
+})
+
 test('broken app.json is told with its place', () => {
   const read = readAppJson('{\n  "env": [1,\n}')
   assert.ok(!read.ok)
