@@ -129,3 +129,12 @@ export async function commitEdit(
   const result = await home.git(repository, 'commit', '-qam', message)
   if (result.code !== 0) throw new Error(result.stderr)
 }
+
+/** True while a process runs; one that ended but was not reaped by its parent yet is gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
