@@ -8,7 +8,6 @@ export const maxProcessName = 20
 const reservedApps = new Set([
   'admin',
   'api',
-  'app',
   'apps',
   'constructor',
   'dashboard',
