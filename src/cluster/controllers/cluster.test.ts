@@ -19,7 +19,7 @@ import {
   ServiceAccount,
 } from '#kube'
 import { until } from '#lib/testing'
-import { startTestCluster } from './testing.ts'
+import { startTestCluster } from './testing/cluster.ts'
 
 const labels = { app: 'shop' }
 

@@ -1,6 +1,7 @@
 import type { Kube } from '#kube'
 import type { Clock, Logger } from '#lib'
 import { type Controller, type Operator, startOperator } from '#operator'
+import { cronJobController } from './cronjob/controller.ts'
 import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
@@ -30,6 +31,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     replicaSetController(options),
     endpointsController(),
     jobController(options),
+    cronJobController(options),
     disruptionController(),
     ingressController({ ip: options.ingressAddress }),
     namespaceController(),
