@@ -16,7 +16,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: c, image: "img:1", ports: [{name: http, containerPort: 8080}], resources: {requests: {cpu: 1, memory: 64Mi}}}
+      - {name: c, image: "img:1", ports: [{name: http, containerPort: 8080}], resources: {requests: {cpu: "1", memory: 64Mi}}}
 ---
 apiVersion: v1
 kind: Service
