@@ -32,6 +32,8 @@ export interface Layout {
   stream(digest: string): AsyncIterable<Buffer>
   /** Writes a blob durably unless it is there already; returns its digest, and the bytes that were written (0 when it was there). */
   write(bytes: Uint8Array, digest?: string): { digest: string; size: number; written: number }
+  /** Writes a blob from pieces. @throws CuddleError `blob-damaged` when it is not what the descriptor says */
+  receive(chunks: AsyncIterable<Uint8Array>, descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<void>
   /** Gives an image a name in index.json; a name points to one image only. */
   tag(name: string, descriptor: Descriptor): void
   /** The named images. */
@@ -116,6 +118,29 @@ export function openLayout(directory: string): Layout {
       }
       renameSync(temporary, path)
       return { digest, size: bytes.length, written: bytes.length }
+    },
+    async receive(chunks, { digest, size }) {
+      const path = blobPath(digest)
+      const temporary = `${path}.${randomSuffix()}.tmp`
+      const hash = createHash('sha256')
+      const fd = openSync(temporary, 'wx', 0o644)
+      try {
+        let received = 0
+        for await (const chunk of chunks) {
+          received += chunk.length
+          if (received > size) break
+          hash.update(chunk)
+          for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset)
+        }
+        if (received !== size || `sha256:${hash.digest('hex')}` !== digest) {
+          throw new CuddleError('blob-damaged', `what was received for ${digest} is something else`)
+        }
+        fsyncSync(fd)
+        renameSync(temporary, path)
+      } finally {
+        closeSync(fd)
+        rmSync(temporary, { force: true })
+      }
     },
     tag(name, descriptor) {
       const entry = { ...descriptor, annotations: { ...descriptor.annotations, [refName]: name } }

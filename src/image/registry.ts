@@ -1,0 +1,176 @@
+import { CuddleError } from '#lib'
+import { parseManifest, readManifest } from './image.ts'
+import { digestOf, type Layout } from './layout.ts'
+import { createRegistryClient, type RegistryClient, type RegistryOptions } from './registry-client.ts'
+import { type Descriptor, type Index, mediaTypes } from './types.ts'
+
+export interface Registry {
+  /**
+   * Sends an image under a tag, leaving out every blob that the registry has already or can mount from `mountFrom`.
+   * @returns how many blobs and bytes were sent
+   * @throws CuddleError `registry-unauthorized`, `registry-failed`
+   */
+  push(
+    layout: Layout,
+    digest: string,
+    repository: string,
+    tag: string,
+    options?: { mountFrom?: string; signal?: AbortSignal },
+  ): Promise<{ blobs: number; bytes: number }>
+  /**
+   * Fetches an image by tag or digest into a layout, checking everything against its digest.
+   * @param options.architecture chosen where the name stands for several images. @default 'amd64'
+   */
+  pull(
+    layout: Layout,
+    repository: string,
+    reference: string,
+    options?: { architecture?: string; signal?: AbortSignal },
+  ): Promise<Descriptor>
+}
+
+const chunkSize = 16 * 1024 * 1024
+const atOnce = 4
+const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
+const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
+const accepted = [mediaTypes.manifest, mediaTypes.index, dockerManifest, dockerList].join(', ')
+
+/** A registry that speaks the distribution API (opencontainers/distribution-spec), e.g. `openRegistry({ url })`. */
+export function openRegistry(options: RegistryOptions): Registry {
+  const client = createRegistryClient(options)
+
+  async function pull(
+    layout: Layout,
+    repository: string,
+    reference: string,
+    { architecture = 'amd64', signal }: { architecture?: string; signal?: AbortSignal } = {},
+  ): Promise<Descriptor> {
+    checkRepository(repository)
+    const { response } = await client.request('GET', `/v2/${repository}/manifests/${encodeURIComponent(reference)}`, {
+      headers: { accept: accepted },
+      scope: `repository:${repository}:pull`,
+      expect: [200],
+      signal,
+    })
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    const digest = digestOf(bytes)
+    if (reference.startsWith('sha256:') && digest !== reference) {
+      throw new CuddleError('registry-failed', `the registry answered ${digest} when asked for ${reference}`)
+    }
+    const type = response.headers.get('content-type')?.split(';')[0] ?? ''
+    if (type === mediaTypes.index || type === dockerList) {
+      const chosen = choose(JSON.parse(Buffer.from(bytes).toString('utf8')), architecture)
+      if (!chosen)
+        throw new CuddleError('no-such-platform', `${repository}:${reference} has no image for linux/${architecture}`)
+      return pull(layout, repository, chosen.digest, { architecture, signal })
+    }
+    const manifest = parseManifest(bytes, digest)
+    await inParallel([manifest.config, ...manifest.layers], async (blob) => {
+      if (layout.has(blob.digest, blob.size)) return
+      const { response } = await client.request('GET', `/v2/${repository}/blobs/${blob.digest}`, {
+        scope: `repository:${repository}:pull`,
+        expect: [200],
+        signal,
+      })
+      await layout.receive(response.body as unknown as AsyncIterable<Uint8Array>, blob)
+    })
+    layout.write(bytes, digest)
+    return { mediaType: manifest.mediaType ?? type, digest, size: bytes.length }
+  }
+
+  return {
+    pull,
+    async push(layout, digest, repository, tag, { mountFrom, signal } = {}) {
+      checkRepository(repository)
+      const manifest = readManifest(layout, digest)
+      const sent = { blobs: 0, bytes: 0 }
+      await inParallel([manifest.config, ...manifest.layers], async (blob) => {
+        if (!(await sendBlob(client, layout, repository, blob, mountFrom, signal))) return
+        sent.blobs++
+        sent.bytes += blob.size
+      })
+      await client.request('PUT', `/v2/${repository}/manifests/${encodeURIComponent(tag)}`, {
+        headers: { 'content-type': manifest.mediaType },
+        body: layout.read(digest),
+        scope: `repository:${repository}:pull,push`,
+        expect: [201],
+        signal,
+      })
+      return sent
+    },
+  }
+}
+
+/** Sends one blob; false when the registry had it. */
+async function sendBlob(
+  client: RegistryClient,
+  layout: Layout,
+  repository: string,
+  blob: Descriptor,
+  mountFrom: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const scope = `repository:${repository}:pull,push`
+  const base = `/v2/${repository}/blobs`
+  const { response: head } = await client.request('HEAD', `${base}/${blob.digest}`, {
+    scope,
+    expect: [200, 404],
+    signal,
+  })
+  if (head.status === 200) return false
+  const mount = mountFrom ? `?${new URLSearchParams({ mount: blob.digest, from: mountFrom })}` : ''
+  const started = await client.request('POST', `${base}/uploads/${mount}`, {
+    scope: mountFrom ? `${scope} repository:${mountFrom}:pull` : scope,
+    expect: [201, 202],
+    signal,
+  })
+  if (started.response.status === 201) return false
+  let location = locationOf(started)
+  const bytes = layout.read(blob.digest)
+  for (let at = 0; bytes.length > chunkSize && at < bytes.length; at += chunkSize) {
+    const piece = bytes.subarray(at, at + chunkSize)
+    location = locationOf(
+      await client.request('PATCH', location, {
+        headers: { 'content-type': 'application/octet-stream', 'content-range': `${at}-${at + piece.length - 1}` },
+        body: piece,
+        scope,
+        expect: [202],
+        signal,
+      }),
+    )
+  }
+  const final = new URL(location)
+  final.searchParams.set('digest', blob.digest)
+  await client.request('PUT', final.href, {
+    headers: { 'content-type': 'application/octet-stream' },
+    body: bytes.length > chunkSize ? undefined : bytes,
+    scope,
+    expect: [201],
+    signal,
+  })
+  return true
+}
+
+function locationOf({ response, url }: { response: Response; url: string }): string {
+  const location = response.headers.get('location')
+  if (!location) throw new CuddleError('registry-failed', 'the registry did not say where to upload to')
+  return new URL(location, url).href
+}
+
+function choose(index: Index, architecture: string): Descriptor | undefined {
+  const manifests = (index.manifests ?? []) as (Descriptor & { platform?: { os: string; architecture: string } })[]
+  return manifests.find(({ platform }) => platform?.os === 'linux' && platform.architecture === architecture)
+}
+
+function checkRepository(repository: string): void {
+  if (/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/.test(repository)) return
+  throw new CuddleError('bad-repository', `${JSON.stringify(repository)} is not a repository name`)
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
+}
