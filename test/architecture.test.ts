@@ -26,7 +26,7 @@ const allowed: Record<string, readonly string[]> = {
 const starters = new Set(['src/cli/control.ts', 'src/cli/node.ts'])
 
 const thirdParty: Record<string, readonly string[]> = {
-  lib: ['pino'],
+  lib: [],
   spec: ['zod', 'yaml', 'croner'],
   kube: ['yaml'],
   operator: ['zod'],
