@@ -1,5 +1,5 @@
 import type { KubeObject } from '#kube'
-import { metadata, objectName, selector } from './names.ts'
+import { appLabel, metadata, objectName, selector } from './names.ts'
 import { portName } from './pod.ts'
 import type { CompileInput } from './types.ts'
 
@@ -12,7 +12,7 @@ const linkLocal = { v4: '169.254.0.0/16', v6: ['fe80::/10', 'fd00:ec2::254/128']
  * no pod selector finds them).
  */
 export function networkPolicies(input: CompileInput): KubeObject[] {
-  const ours = { podSelector: { matchLabels: { 'cuddle.dev/app': input.app } } }
+  const ours = { podSelector: { matchLabels: { [appLabel]: input.app } } }
   const policies = [
     policy(input, `${input.app}-default-deny`, undefined, {
       podSelector: {},
