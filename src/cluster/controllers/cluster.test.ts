@@ -17,6 +17,7 @@ import {
   ReplicaSet,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from '#kube'
 import { until } from '#lib/testing'
 import { startTestCluster } from './testing/cluster.ts'
@@ -267,4 +268,39 @@ test('a pod that fits nowhere says why, and is bound when there is room', async 
     return pod.spec!.nodeName ? pod : undefined
   })
   assert.equal(getCondition(bound, 'PodScheduled')?.status, 'True')
+})
+
+test('a StatefulSet comes up in order, is updated from the top and keeps its names', async (t) => {
+  const { kube } = await startTestCluster(t)
+  await namespace(kube)
+  const containers = (image: string) => [{ name: 'db', image }]
+  await kube.create(StatefulSet, {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db', namespace: 'shop' },
+    spec: {
+      replicas: 3,
+      serviceName: 'db',
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: containers('a:1') } },
+    },
+  } as any)
+  const settled = (image: string) =>
+    until(async () => {
+      const { status, metadata } = await kube.get(StatefulSet, 'db', 'shop')
+      const { items } = await kube.list(Pod, { namespace: 'shop' })
+      const all = items.length === 3 && items.every((pod) => pod.spec!.containers[0].image === image)
+      const { observedGeneration, readyReplicas, currentRevision, updateRevision } = status ?? {}
+      const done = observedGeneration === metadata.generation && currentRevision === updateRevision
+      return all && done && readyReplicas === 3 ? items : undefined
+    })
+  const first = await settled('a:1')
+  assert.deepEqual(first.map(({ metadata }) => metadata.name).sort(), ['db-0', 'db-1', 'db-2'])
+  assert.equal(first[0].spec!.subdomain, 'db')
+  const patch = { spec: { template: { spec: { containers: containers('a:2') } } } }
+  await kube.patch(StatefulSet, { name: 'db', namespace: 'shop' }, patch, { type: 'strategic' })
+  const second = await settled('a:2')
+  const created = (name: string) =>
+    Number(second.find(({ metadata }) => metadata.name === name)!.metadata.resourceVersion)
+  assert.ok(created('db-2') < created('db-1') && created('db-1') < created('db-0'))
 })

@@ -13,6 +13,7 @@ import { nodeLifecycleController } from './node/controller.ts'
 import { podGarbageController } from './node/pod-gc.ts'
 import { disruptionController } from './pdb/controller.ts'
 import { replicaSetController } from './replicaset/controller.ts'
+import { statefulSetController } from './statefulset/controller.ts'
 
 export { type GarbageCollector, startGarbageCollector }
 
@@ -29,6 +30,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
   return [
     deploymentController(options),
     replicaSetController(options),
+    statefulSetController(options),
     endpointsController(),
     jobController(options),
     cronJobController(options),
