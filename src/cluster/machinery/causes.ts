@@ -37,6 +37,12 @@ export const duplicate = (field: string, value: unknown): Cause => ({
   field,
 })
 
+export const notFound = (field: string, value: unknown): Cause => ({
+  reason: 'FieldValueNotFound',
+  message: `Not found: ${shown(value)}`,
+  field,
+})
+
 export const tooLong = (field: string, max: number): Cause => ({
   reason: 'FieldValueTooLong',
   message: `Too long: may not be more than ${max} bytes`,
@@ -54,3 +60,8 @@ export const wrongType = (field: string, value: unknown, detail: string): Cause 
   message: `Invalid value: ${shown(value)}: ${detail}`,
   field,
 })
+
+/** A number that may not be negative. */
+export function nonNegative(field: string, value: unknown): Cause[] {
+  return typeof value === 'number' && value < 0 ? [invalid(field, value, 'must be greater than or equal to 0')] : []
+}

@@ -1,0 +1,134 @@
+import { equal } from '#lib'
+import { duplicate, forbidden, invalid, notSupported, required, tooLong } from '../causes.ts'
+import type { Cause } from '../types.ts'
+import { immutable, validateLabels } from './metadata.ts'
+import { configKey, dnsLabel, dnsSubdomain, portName, portNumber } from './names.ts'
+import { validatePodSpec, validatePodUpdate } from './pod.ts'
+import type { Validator } from './workloads.ts'
+
+const maxData = 1 << 20
+
+function data(object: any, fields: string[], old: any): Cause[] {
+  const causes: Cause[] = []
+  let size = 0
+  for (const field of fields)
+    for (const key in object[field]) {
+      for (const problem of configKey(key)) causes.push(invalid(`${field}[${key}]`, key, problem))
+      const value = object[field][key]
+      size +=
+        field === 'data' && object.kind === 'ConfigMap' ? Buffer.byteLength(value) : Buffer.byteLength(value, 'base64')
+      if (field === 'binaryData' && object.data?.[key] !== undefined)
+        causes.push(invalid(`${field}[${key}]`, key, `duplicate of key present in data`))
+    }
+  if (size > maxData) causes.push(tooLong(object.kind === 'Secret' ? 'data' : '', maxData))
+  if (old?.immutable === true) {
+    if (object.immutable !== true) causes.push(forbidden('immutable', 'field is immutable when `immutable` is set'))
+    for (const field of fields)
+      if (!equal(object[field], old[field])) causes.push(forbidden(field, 'field is immutable when `immutable` is set'))
+  }
+  return causes
+}
+
+const secretKeys: Record<string, string[]> = {
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+}
+
+const secret: Validator = (object, old) => {
+  const causes = data(object, ['data'], old)
+  for (const key of secretKeys[object.type] ?? [])
+    if (object.data?.[key] === undefined) causes.push(required(`data[${key}]`))
+  if (old) causes.push(...immutable(object.type, old.type, 'type'))
+  return causes
+}
+
+const service: Validator = ({ spec }, old) => {
+  const causes: Cause[] = []
+  const { type, ports = [], clusterIP } = spec
+  if (ports.length === 0 && type !== 'ExternalName' && clusterIP !== 'None') causes.push(required('spec.ports'))
+  if (type === 'ExternalName') {
+    if (!spec.externalName) causes.push(required('spec.externalName'))
+    else
+      for (const problem of dnsSubdomain(spec.externalName.replace(/\.$/, '')))
+        causes.push(invalid('spec.externalName', spec.externalName, problem))
+  } else if (clusterIP === 'None' && type !== 'ClusterIP')
+    causes.push(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`))
+  causes.push(...validateLabels(spec.selector, 'spec.selector'))
+  const names = new Set<string>()
+  const used = new Set<string>()
+  for (const [i, port] of ports.entries()) {
+    const at = `spec.ports[${i}]`
+    if (!port.name) {
+      if (ports.length > 1) causes.push(required(`${at}.name`))
+    } else {
+      for (const problem of dnsLabel(port.name)) causes.push(invalid(`${at}.name`, port.name, problem))
+      if (names.has(port.name)) causes.push(duplicate(`${at}.name`, port.name))
+      names.add(port.name)
+    }
+    for (const problem of portNumber(port.port)) causes.push(invalid(`${at}.port`, port.port, problem))
+    const problems = typeof port.targetPort === 'string' ? portName(port.targetPort) : portNumber(port.targetPort)
+    for (const problem of problems) causes.push(invalid(`${at}.targetPort`, port.targetPort, problem))
+    const key = `${port.protocol}/${port.port}`
+    if (used.has(key)) causes.push(duplicate(at, { port: port.port, protocol: port.protocol }))
+    used.add(key)
+    if (port.nodePort && type !== 'NodePort' && type !== 'LoadBalancer')
+      causes.push(forbidden(`${at}.nodePort`, `may not be used when \`type\` is '${type}'`))
+  }
+  if (
+    old?.spec.clusterIP &&
+    old.spec.type !== 'ExternalName' &&
+    type !== 'ExternalName' &&
+    clusterIP !== old.spec.clusterIP
+  )
+    causes.push(invalid('spec.clusterIPs[0]', spec.clusterIPs ?? [clusterIP ?? ''], 'may not change once set'))
+  return causes
+}
+
+const claim: Validator = ({ spec }, old) => {
+  const causes: Cause[] = []
+  if (!spec.accessModes?.length) causes.push(required('spec.accessModes', 'at least 1 access mode is required'))
+  if (!spec.resources?.requests?.storage) causes.push(required('spec.resources[storage]'))
+  const rest = ({ resources: _, volumeName: __, volumeAttributesClassName: ___, ...fields }: any) => fields
+  if (old && !equal(rest(spec), rest(old.spec)))
+    causes.push(
+      forbidden(
+        'spec',
+        'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
+      ),
+    )
+  return causes
+}
+
+const namespace: Validator = ({ spec }) => {
+  const bad = (spec.finalizers ?? []).findIndex((name: string) => name !== 'kubernetes' && !name.includes('/'))
+  return bad >= 0
+    ? [
+        invalid(
+          `spec.finalizers[${bad}]`,
+          spec.finalizers[bad],
+          'name is neither a standard finalizer name nor is it fully qualified',
+        ),
+      ]
+    : []
+}
+
+const limitRange: Validator = ({ spec }) =>
+  (spec.limits ?? []).flatMap((item: any, i: number) =>
+    item.type ? [] : [notSupported(`spec.limits[${i}].type`, '', ['Pod', 'Container', 'PersistentVolumeClaim'])],
+  )
+
+export const core: Record<string, Validator> = {
+  '/Pod': (object, old) => [
+    ...validatePodSpec(object.spec, 'spec'),
+    ...(old ? validatePodUpdate(object.spec, old.spec) : []),
+  ],
+  '/PodTemplate': (object) => validatePodSpec(object.template.spec, 'template.spec'),
+  '/ConfigMap': (object, old) => data(object, ['data', 'binaryData'], old),
+  '/Secret': secret,
+  '/Service': service,
+  '/PersistentVolumeClaim': claim,
+  '/Namespace': namespace,
+  '/LimitRange': limitRange,
+}
