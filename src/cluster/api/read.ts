@@ -155,6 +155,12 @@ export async function select(rr: ResourceRequest): Promise<Page> {
   const unlimited = query.get('resourceVersion') === '0'
   const start = token ? parseToken(token) : undefined
   const revision = start && start.rv > 0 ? start.rv : exact ? version : store.revision
+  if (!predicate && revision >= store.revision) {
+    const bound = limit === 0 || unlimited ? undefined : limit
+    const { items, remaining } = store.page(rr.resource, rr.namespace, start?.start, bound)
+    if (remaining === 0) return { items, revision, next: '', remaining: undefined }
+    return { items, revision, next: makeToken(revision, items[items.length - 1].id), remaining }
+  }
   let items = at(rr, revision, start)
   if (start) items = items.slice(firstAfter(items, start.start))
   if (predicate) items = items.filter((stored) => predicate(stored.object))

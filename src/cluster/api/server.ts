@@ -46,6 +46,8 @@ const controlUser: User = {
 }
 const gzipFrom = 128 * 1024
 const compress = promisify(gzip)
+/** Made once: an abort without a reason builds a DOMException for every request. */
+const clientGone = new Error('the client has gone')
 
 type Request = Http2ServerRequest
 type Response = Http2ServerResponse
@@ -133,9 +135,9 @@ function listen(server: ReturnType<typeof createSecureServer>, port: number, hos
 
 async function respond(api: Api, adminToken: string | undefined, request: Request, response: Response): Promise<void> {
   const gone = new AbortController()
-  response.on('close', () => gone.abort())
-  request.on('error', () => gone.abort())
-  response.on('error', () => gone.abort())
+  response.on('close', () => gone.abort(clientGone))
+  request.on('error', () => gone.abort(clientGone))
+  response.on('error', () => gone.abort(clientGone))
   let answer: ApiResponse
   try {
     const user = authenticate(api, adminToken, request)
@@ -190,8 +192,14 @@ function readBody(request: Request, limit: number): Promise<Buffer> {
       if (size > limit) reject(tooLarge(limit))
       else chunks.push(chunk)
     })
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
-    request.on('close', () => reject(badRequest('the request ended before its body did')))
+    let whole = false
+    request.on('end', () => {
+      whole = true
+      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+    })
+    request.on('close', () => {
+      if (!whole) reject(badRequest('the request ended before its body did'))
+    })
     request.on('error', reject)
   })
 }

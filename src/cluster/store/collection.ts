@@ -3,41 +3,45 @@ import type { Stored } from './record.ts'
 /** The objects of one resource, by id, with the ids in key order (as etcd lists them). */
 export class Collection {
   readonly items = new Map<string, Stored>()
-  #sorted: string[] | undefined = []
-  /** Revision of the newest change. */
-  changed = 0
+  readonly #sorted: string[] = []
 
   set(stored: Stored): void {
-    if (!this.items.has(stored.id) && this.#sorted) {
+    const { id } = stored
+    if (!this.items.has(id)) {
       const sorted = this.#sorted
-      if (sorted.length === 0 || sorted[sorted.length - 1] < stored.id) sorted.push(stored.id)
-      else this.#sorted = undefined
+      if (sorted.length === 0 || sorted[sorted.length - 1] < id) sorted.push(id)
+      else sorted.splice(lowerBound(sorted, id), 0, id)
     }
-    this.items.set(stored.id, stored)
-    this.changed = stored.rv
+    this.items.set(id, stored)
   }
 
-  delete(id: string, rv: number): void {
-    if (this.items.delete(id)) this.#sorted = undefined
-    this.changed = rv
+  delete(id: string): void {
+    if (this.items.delete(id)) this.#sorted.splice(lowerBound(this.#sorted, id), 1)
   }
 
-  /** All objects, or those of one namespace, in key order. */
-  list(namespace?: string): Stored[] {
-    this.#sorted ??= [...this.items.keys()].sort()
+  /**
+   * All objects, or those of one namespace, in key order: after the id `after`, and at most `limit` of them. `remaining` says
+   * how many more there are.
+   */
+  page(namespace?: string, after = '', limit = Number.POSITIVE_INFINITY): { items: Stored[]; remaining: number } {
     const sorted = this.#sorted
-    if (namespace === undefined) return sorted.map((id) => this.items.get(id)!)
-    const found: Stored[] = []
-    const prefix = `${namespace}/`
-    for (let index = lowerBound(sorted, prefix); index < sorted.length && sorted[index].startsWith(prefix); index++) {
-      found.push(this.items.get(sorted[index])!)
+    let from = 0
+    let to = sorted.length
+    if (namespace !== undefined) {
+      from = lowerBound(sorted, `${namespace}/`)
+      // `0` follows `/`: the first id behind the namespace.
+      to = lowerBound(sorted, `${namespace}0`)
     }
-    return found
+    if (after !== '') from = Math.max(from, lowerBound(sorted, `${after}\0`))
+    const end = Math.min(to, from + limit)
+    const items: Stored[] = []
+    for (let index = from; index < end; index++) items.push(this.items.get(sorted[index])!)
+    return { items, remaining: Math.max(0, to - end) }
   }
 }
 
 /** Index of the first element that is not less than `value`. */
-export function lowerBound(sorted: readonly string[], value: string): number {
+function lowerBound(sorted: readonly string[], value: string): number {
   let low = 0
   let high = sorted.length
   while (low < high) {

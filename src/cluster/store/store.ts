@@ -73,7 +73,6 @@ export class Store {
       const [resource, id] = splitKey(path)
       this.#collection(resource).set(new Stored(resource, id, rv, bytes))
     }
-    for (const collection of this.#collections.values()) collection.changed = revision
     this.#revision = this.#next = revision
     const oldest = changes.length === 0 ? revision : changes[changes.length - 1].rv - 1
     this.#history = new History(oldest, options.historyBytes ?? 4 * 1024 * 1024)
@@ -98,7 +97,12 @@ export class Store {
 
   /** The committed objects of a resource, in key order. */
   list(resource: string, namespace?: string): Stored[] {
-    return this.#collections.get(resource)?.list(namespace) ?? []
+    return this.page(resource, namespace).items
+  }
+
+  /** As `list`, from behind the id `after` and at most `limit` objects; `remaining` says how many follow. */
+  page(resource: string, namespace?: string, after?: string, limit?: number): { items: Stored[]; remaining: number } {
+    return this.#collections.get(resource)?.page(namespace, after, limit) ?? { items: [], remaining: 0 }
   }
 
   /** How many objects a resource has. */
@@ -252,7 +256,7 @@ export class Store {
       collection.set(after)
       event = { type: previous ? 'MODIFIED' : 'ADDED', rv, after, previous }
     } else {
-      collection.delete(id, rv)
+      collection.delete(id)
       const last = tombstone(previous!, rv)
       this.#tombstones.set(rv, last)
       event = { type: 'DELETED', rv, after: last, previous }
