@@ -3,7 +3,7 @@ import { startRouter } from '../../src/cluster/network/index.ts'
 
 /* Our router as a process of its own, with everything that it does in a cluster: `router-process.ts PORT BACKEND…` */
 const [port, ...backends] = process.argv.slice(2).map(Number)
-const router = await startRouter({ port, host: '127.0.0.1', clock: systemClock, log: silentLogger, accessLog: 1000 })
+const router = await startRouter({ port, host: '127.0.0.1', clock: systemClock, log: silentLogger })
 router.update({
   hosts: new Map([
     ['shop.localhost', { paths: [{ path: '/', pathType: 'Prefix', service: 'shop/web:80' }] }],

@@ -5,7 +5,7 @@ import { type Head, incomplete, parseRequestHead } from './head.ts'
 import { latin1 } from './latin1.ts'
 import { normalHost, type Route } from './matcher.ts'
 import { renderPage } from './pages.ts'
-import { idempotent, requestText, responseText, targetOf } from './request.ts'
+import { idempotent, methodOf, requestText, responseText, targetOf } from './request.ts'
 import { takeOver } from './socket.ts'
 import { type Failure, type Framing, type ResponseSink, Upstream } from './upstream.ts'
 
@@ -43,6 +43,7 @@ export class Downstream implements ResponseSink {
   #ended = false
   #lastHost = ''
   #lastHostNormal: string | undefined
+  #forwarded = ''
   #blocked = false
 
   // The exchange.
@@ -161,8 +162,9 @@ export class Downstream implements ResponseSink {
     const context = this.#context
     this.#mode = 'exchange'
     this.#started = context.clock.monotonic()
-    const method = (this.method = latin1(buffer, head.methodStart, head.methodEnd))
-    const target = method === 'CONNECT' || method === 'TRACE' ? undefined : targetOf(buffer, head, method)
+    const method = (this.method = methodOf(buffer, head))
+    const target =
+      method === 'CONNECT' || method === 'TRACE' ? undefined : targetOf(buffer, head, method, this.#lastHost)
     if (!target) {
       this.#refuse(method === 'CONNECT' || method === 'TRACE' ? 405 : 400)
       return
@@ -170,6 +172,7 @@ export class Downstream implements ResponseSink {
     if (target.host !== this.#lastHost || this.#lastHostNormal === undefined) {
       this.#lastHost = target.host
       this.#lastHostNormal = normalHost(target.host)
+      this.#forwarded = forwarded(this.#remote, target.host)
     }
     const host = this.#lastHostNormal
     if (host === undefined) {
@@ -192,7 +195,8 @@ export class Downstream implements ResponseSink {
     this.#requestId = given !== '' && /^[\w.+/=-]{1,200}$/.test(given) ? given : context.requestId()
 
     const route = (this.#route = context.matcher.find(host, target.path))
-    let extra = `X-Forwarded-For: ${head.forwardedFor === '' ? this.#remote : `${head.forwardedFor}, ${this.#remote}`}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ${target.host}\r\nX-Request-Id: ${this.#requestId}\r\n`
+    const xff = head.forwardedFor
+    let extra = `${xff === '' ? this.#forwarded : forwarded(`${xff}, ${this.#remote}`, target.host)}${this.#requestId}\r\n`
     if (head.upgrade && head.upgradeEnd > 0 && head.minor === 1 && this.#requestDone) {
       const protocol = latin1(buffer, head.upgradeStart, head.upgradeEnd)
       // Cleartext HTTP/2 would put requests out of the router's sight.
@@ -292,7 +296,9 @@ export class Downstream implements ResponseSink {
   #dispatch(fresh = false): void {
     const context = this.#context
     const { service } = this.#route!
-    const endpoint = service.pick(context.clock.monotonic(), this.#tried) as RouterEndpoint | undefined
+    // The time matters only for endpoints that refused lately.
+    const now = this.#tried || this.#retries > 0 ? context.clock.monotonic() : this.#started
+    const endpoint = service.pick(now, this.#tried) as RouterEndpoint | undefined
     if (!endpoint) {
       this.#hold()
       return
@@ -644,4 +650,9 @@ export class Downstream implements ResponseSink {
       }
     }
   }
+}
+
+/** The fields that say for whom a request is, up to the value of the last one. */
+function forwarded(remotes: string, host: string): string {
+  return `X-Forwarded-For: ${remotes}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ${host}\r\nX-Request-Id: `
 }

@@ -1,5 +1,5 @@
 import type { Head } from './head.ts'
-import { latin1 } from './latin1.ts'
+import { equalsLatin1, latin1 } from './latin1.ts'
 
 /** Fields that a Connection field may name without effect: they frame or route the message, or are the router's own. */
 const protectedFields = /^(host|content-length|transfer-encoding|authorization|cookie|x-forwarded-\w+|x-request-id)$/
@@ -12,9 +12,14 @@ export interface Target {
   absolute: boolean
 }
 
-/** Where a request wants to go; undefined when its target is none that a gateway takes. */
-export function targetOf(buffer: Buffer, head: Head, method: string): Target | undefined {
-  const host = head.hosts === 0 ? '' : latin1(buffer, head.hostStart, head.hostEnd)
+/**
+ * Where a request wants to go; undefined when its target is none that a gateway takes. `lastHost`: that of the request
+ * before on the same connection, nearly always the same.
+ */
+export function targetOf(buffer: Buffer, head: Head, method: string, lastHost: string): Target | undefined {
+  const host = equalsLatin1(buffer, head.hostStart, head.hostEnd, lastHost)
+    ? lastHost
+    : latin1(buffer, head.hostStart, head.hostEnd)
   const path = latin1(buffer, head.targetStart, head.targetEnd)
   if (path.charCodeAt(0) === 47) return { host, path, absolute: false }
   if (path === '*') return method === 'OPTIONS' ? { host, path, absolute: false } : undefined
@@ -62,6 +67,12 @@ function without(lines: string, names: ReadonlySet<string>): string {
     .filter((line) => line !== '' && !names.has(line.slice(0, line.indexOf(':')).toLowerCase()))
     .map((line) => `${line}\r\n`)
     .join('')
+}
+
+/** The method's name, without a new string for the usual one. */
+export function methodOf(buffer: Buffer, head: Head): string {
+  const { methodStart, methodEnd } = head
+  return equalsLatin1(buffer, methodStart, methodEnd, 'GET') ? 'GET' : latin1(buffer, methodStart, methodEnd)
 }
 
 /** Methods whose effect is the same when they are sent twice (RFC 9110 §9.2.2). */
