@@ -44,7 +44,6 @@ export class Downstream implements ResponseSink {
   #lastHost = ''
   #lastHostNormal: string | undefined
   #forwarded = ''
-  #blocked = false
 
   // The exchange.
   method = ''
@@ -79,10 +78,7 @@ export class Downstream implements ResponseSink {
     this.#remote = (accepted.remoteAddress ?? '').replace(/^::ffff:/, '')
     const { buffer } = context
     this.#socket = takeOver(accepted, buffer, (bytes, length) => this.#read(bytes, 0, length))
-    this.#socket.on('drain', () => {
-      this.#blocked = false
-      this.#upstream?.socket.resume()
-    })
+    this.#socket.on('drain', () => this.#upstream?.socket.resume())
     this.#socket.on('end', () => this.#clientEnded())
     this.#socket.on('error', () => this.#socket.destroy())
     this.#socket.on('close', () => this.#clientClosed())
@@ -106,6 +102,7 @@ export class Downstream implements ResponseSink {
   // ---- from the client
 
   #read(buffer: Buffer, at: number, length: number): void {
+    if (this.#mode === 'linger') return
     this.#since = this.#context.tick
     if (this.#mode === 'head') this.#readHead(buffer, at, length)
     else if (this.#mode === 'exchange') this.#readBody(buffer, at, length)
@@ -322,9 +319,7 @@ export class Downstream implements ResponseSink {
     const upstream = idle[idle.length - 1] as Upstream | undefined
     if (!upstream) return undefined
     if (upstream.idleUntil <= tick) {
-      endpoint.idle.splice(0).forEach((connection: Upstream) => {
-        connection.destroy()
-      })
+      for (const connection of [...idle]) connection.destroy()
       return undefined
     }
     if (tick - upstream.idleSince > 1 && !idempotent(this.method)) return undefined
@@ -516,9 +511,7 @@ export class Downstream implements ResponseSink {
 
   #write(data: string | Buffer, encoding?: BufferEncoding): void {
     this.#bytes += data.length
-    if (this.#socket.write(data, encoding) || this.#blocked) return
-    this.#blocked = true
-    this.#upstream?.socket.pause()
+    if (!this.#socket.write(data, encoding)) this.#upstream?.socket.pause()
   }
 
   /** Answers the exchange with a page of the router's own. */

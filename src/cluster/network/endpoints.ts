@@ -29,7 +29,7 @@ export class Endpoint<C extends Pooled = Pooled> {
 
   retire(): void {
     this.retired = true
-    for (const connection of this.idle.splice(0)) connection.destroy()
+    for (const connection of [...this.idle]) connection.destroy()
   }
 }
 
@@ -79,7 +79,10 @@ export class Service<C extends Pooled = Pooled> {
       endpoint.retire()
     }
     this.#usable = usable
-    if (fresh) this.#wake()
+    if (!fresh) return
+    const waiters = [...this.waiters]
+    this.waiters.clear()
+    for (const wake of waiters) wake()
   }
 
   /**
@@ -102,22 +105,10 @@ export class Service<C extends Pooled = Pooled> {
     return best ?? usable.find((endpoint) => !avoid?.has(endpoint))
   }
 
-  /** Closes everything that rests. */
-  retire(): void {
-    this.update([])
-    this.#wake()
-  }
-
   /** Closes connections that rested for too long. */
   sweep(tick: number): void {
     for (const { idle } of this.#usable) {
-      while (idle.length > 0 && idle[0].idleUntil <= tick) idle.shift()!.destroy()
+      for (const connection of [...idle]) if (connection.idleUntil <= tick) connection.destroy()
     }
-  }
-
-  #wake(): void {
-    const waiters = [...this.waiters]
-    this.waiters.clear()
-    for (const wake of waiters) wake()
   }
 }

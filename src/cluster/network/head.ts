@@ -56,7 +56,6 @@ export class Head {
   connectionExtra = false
   connectionStart = 0
   connectionEnd = 0
-  expectContinue = false
   /** All X-Forwarded-For lines, joined. */
   forwardedFor = ''
   requestIdStart = 0
@@ -76,7 +75,6 @@ export class Head {
     this.upgradeStart = this.upgradeEnd = 0
     this.connectionExtra = false
     this.connectionStart = this.connectionEnd = 0
-    this.expectContinue = false
     this.forwardedFor = ''
     this.requestIdStart = this.requestIdEnd = 0
     this.keepAliveTimeout = 0
@@ -244,10 +242,6 @@ function requestField(
         head.hostStart = value
         head.hostEnd = end
       }
-      return 0
-    case 6:
-      if (named(buffer, line, 'expect') && end - value === 12 && named(buffer, value, '100-continue'))
-        head.expectContinue = true
       return 0
     case 7:
       if (named(buffer, line, 'upgrade')) {

@@ -80,9 +80,11 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     port,
     update(view) {
       const kept = new Map<string, RouteMetrics>()
+      const wanted = new Set<Service<Upstream>>()
       const serviceOf = (key: string): Service<Upstream> => {
         let service = services.get(key)
         if (!service) services.set(key, (service = new Service(key)))
+        wanted.add(service)
         return service
       }
       for (const [key, { endpoints }] of view.services) serviceOf(key).update(endpoints)
@@ -94,9 +96,10 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       })
       metrics = kept
       for (const [key, service] of services) {
-        if (view.services.has(key)) continue
-        services.delete(key)
-        service.retire()
+        if (wanted.has(service)) continue
+        // Who waits does so at this very object: it stays until the service comes back or they have given up.
+        if (service.waiters.size === 0) services.delete(key)
+        service.update([])
       }
     },
     metrics: () => ({
@@ -119,7 +122,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       const cancel = drainMs > 0 ? clock.after(drainMs, cut) : cut()
       await closed
       cancel?.()
-      for (const service of services.values()) service.retire()
+      for (const service of services.values()) service.update([])
       cancelSweep?.()
     },
   }

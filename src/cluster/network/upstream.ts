@@ -135,6 +135,14 @@ export class Upstream implements Pooled {
 
   destroy(): void {
     this.owner = undefined
+    this.#leave()
+  }
+
+  /** Closes, and is out of the pool at once: the socket itself says so a turn later. */
+  #leave(): void {
+    const { idle } = this.endpoint
+    const index = idle.indexOf(this)
+    if (index >= 0) idle.splice(index, 1)
     this.socket.destroy()
   }
 
@@ -275,14 +283,14 @@ export class Upstream implements Pooled {
       return
     }
     this.owner = undefined
-    this.socket.destroy()
+    this.#leave()
     owner?.failed(this, this.heard ? 'broken' : 'silent', 'the app closed the connection')
   }
 
   #failed(error: NodeJS.ErrnoException): void {
     const { owner } = this
     this.owner = undefined
-    this.socket.destroy()
+    this.#leave()
     if (!owner) return
     const unsent = error.syscall === 'write' && this.single && !this.heard
     const failure = !this.open ? 'connect' : unsent ? 'unsent' : this.heard ? 'broken' : 'silent'
@@ -293,9 +301,7 @@ export class Upstream implements Pooled {
     if (this.#gone) return
     this.#gone = true
     this.#context.upstreamConnections--
-    const { idle } = this.endpoint
-    const index = idle.indexOf(this)
-    if (index >= 0) idle.splice(index, 1)
+    this.#leave()
     const { owner } = this
     this.owner = undefined
     owner?.failed(this, this.heard ? 'broken' : 'silent', 'the connection closed')
