@@ -1,7 +1,7 @@
 import type { KubeObject } from '#kube'
 import { builtinResources } from '../machinery/index.ts'
-import { resourceKey } from './registry.ts'
-import { type Api, type ApiRequest, idOf, type ResourceRequest } from './request.ts'
+import { localRequest } from './local-request.ts'
+import { type Api, idOf, type ResourceRequest } from './request.ts'
 import { kubernetesIp } from './services.ts'
 import { StatusError } from './status.ts'
 import { createObject } from './write.ts'
@@ -65,24 +65,5 @@ function requestFor(api: Api, object: KubeObject): ResourceRequest {
     const apiVersion = one.group === '' ? one.version : `${one.group}/${one.version}`
     return one.kind === object.kind && apiVersion === object.apiVersion
   })!
-  const request: ApiRequest = {
-    method: 'POST',
-    path: '',
-    query: new URLSearchParams(),
-    headers: {},
-    user: { name: 'system:apiserver', groups: ['system:masters'] },
-    body: async () => Buffer.alloc(0),
-    signal: new AbortController().signal,
-  }
-  return {
-    api,
-    request,
-    info,
-    resource: resourceKey(info.group, info.plural),
-    namespace: object.metadata.namespace,
-    name: undefined,
-    subresource: undefined,
-    rest: '',
-    warnings: [],
-  }
+  return localRequest(api, info, object.metadata.namespace)
 }

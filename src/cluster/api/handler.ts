@@ -8,10 +8,11 @@ import { health } from './health.ts'
 import { metrics } from './metrics.ts'
 import { pretty } from './negotiate.ts'
 import { get, list } from './read.ts'
+import { crdResource } from './registry.ts'
 import type { Api, ApiRequest, ApiResponse, ResourceRequest } from './request.ts'
 import { isReview, review } from './reviews.ts'
 import { type Route, route } from './route.ts'
-import { badRequest, internal, methodNotAllowed, notFound, StatusError } from './status.ts'
+import { badRequest, internal, methodNotAllowed, notFound, qualified, StatusError } from './status.ts'
 import { bind } from './subresources/binding.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
@@ -118,7 +119,19 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
   if (verb === 'create' && info.namespaced && rr.namespace === undefined) {
     throw badRequest('an empty namespace may not be set during creation')
   }
+  if (verb === 'create' && info.custom && terminating(rr)) {
+    throw new StatusError(
+      405,
+      'MethodNotAllowed',
+      'create not allowed while custom resource definition is terminating',
+      { group, kind: plural },
+    )
+  }
   return verbs[verb](rr)
+}
+
+function terminating({ api, info }: ResourceRequest): boolean {
+  return api.store.get(crdResource, qualified(info))?.object.metadata.deletionTimestamp !== undefined
 }
 
 async function serveSubresource(verb: NonNullable<Route['verb']>, rr: ResourceRequest): Promise<ApiResponse> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:http2'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { until } from '#lib/testing'
 import { startApiServer } from './index.ts'
 import { configMap, configMaps, testApi, widget, widgetDefinition, widgets } from './testing.ts'
 
@@ -123,8 +124,12 @@ test('a custom resource is served from the write that defines it until the one t
     headers: { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' },
   })
   assert.deepEqual([partial.body.kind, partial.body.spec], ['PartialObjectMetadata', undefined])
-  await send('DELETE', `${widgets}/a`)
+  await send('POST', widgets, widget('held', {}, { finalizers: ['example.com/f'] }))
   await send('DELETE', `${definitions}/widgets.example.com`)
+  await until(async () => (await send('GET', `${widgets}/a`)).code === 404)
+  assert.equal((await send('POST', widgets, widget('late'))).code, 405)
+  await send('PATCH', `${widgets}/held`, { metadata: { finalizers: null } }, { type: 'application/merge-patch+json' })
+  await until(async () => (await send('GET', `${definitions}/widgets.example.com`)).code === 404)
   assert.equal((await send('GET', widgets)).code, 404)
 })
 

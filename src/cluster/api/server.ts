@@ -10,6 +10,7 @@ import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/index.ts'
 import { anonymous, certificateUser, tokenUser } from './authentication.ts'
 import { bootstrap } from './bootstrap.ts'
+import { startCrdCleanup } from './crd-cleanup.ts'
 import { handle } from './handler.ts'
 import { Registry } from './registry.ts'
 import type { Api, ApiRequest, ApiResponse, Sink, User } from './request.ts'
@@ -91,11 +92,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   server.on('tlsClientError', () => {})
   await listen(server, options.port, host)
   await bootstrap(api)
+  const stopCleanup = startCrdCleanup(api)
   const { port } = server.address() as AddressInfo
   const transports: Transport[] = []
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
+      stopCleanup()
       for (const transport of transports) transport.close()
       server.close(() => resolve())
       for (const socket of sockets) socket.destroy()

@@ -1,6 +1,7 @@
 import type { KubeObject } from '#kube'
 import { equal, isObject } from '#lib'
 import { type Cause, crdProblems } from '../machinery/index.ts'
+import { crdFinalizer } from './crd-cleanup.ts'
 import { nowOf, type ResourceRequest } from './request.ts'
 import { allocateService } from './services.ts'
 
@@ -74,6 +75,7 @@ function acceptNames(rr: ResourceRequest, object: KubeObject, old: KubeObject | 
   const spec = object.spec
   if (!isObject(spec) || !isObject(spec['names']) || !Array.isArray(spec['versions'])) return
   const names = spec['names']
+  if (!old) object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), crdFinalizer])]
   names['singular'] ||= String(names['kind'] ?? '').toLowerCase()
   names['listKind'] ||= `${names['kind']}List`
   spec['conversion'] ??= { strategy: 'None' }
