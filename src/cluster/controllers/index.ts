@@ -45,7 +45,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
 
 /**
  * Starts everything of this folder, and further controllers beside it (the scheduler, the platform's own) on the same
- * caches. `ready` resolves when both the controllers and the garbage collector work.
+ * caches. `ready` resolves when the controllers work; the garbage collector, whom nobody waits for, starts after that.
  */
 export function startClusterControllers(
   options: ClusterControllersOptions & {
@@ -58,10 +58,10 @@ export function startClusterControllers(
   const { kube, signal, clock, log } = options
   const controllers = [...clusterControllers(options), ...(options.also ?? [])]
   const operator = startOperator({ kube, controllers, signal, clock, log })
-  const collector = startGarbageCollector({ kube, signal, clock, log: log.child({ controller: 'garbage-collector' }) })
-  return {
-    operator,
-    ready: Promise.all([operator.ready, collector.ready]).then(() => {}),
-    stopped: Promise.all([operator.stopped, collector.stopped]).then(() => {}),
-  }
+  let collecting: Promise<void> | undefined
+  void operator.ready.then(() => {
+    const collectorLog = log.child({ controller: 'garbage-collector' })
+    if (!signal.aborted) collecting = startGarbageCollector({ kube, signal, clock, log: collectorLog }).stopped
+  })
+  return { operator, ready: operator.ready, stopped: operator.stopped.then(() => collecting) }
 }

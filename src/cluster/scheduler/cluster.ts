@@ -1,7 +1,8 @@
 import type { objects } from '#kube'
 import { equal } from '#lib'
 import { NodeInfo } from './node-info.ts'
-import { type PodInfo, podInfo } from './pod-info.ts'
+import { type PodInfo, podInfo, type SpreadConstraint } from './pod-info.ts'
+import { counts, type Domains } from './spread.ts'
 
 /** What a change may mean to waiting pods: room anywhere, or a new pod that those with affinity or spread rules look at. */
 export type Effect = 'none' | 'room' | 'neighbour'
@@ -15,6 +16,9 @@ export class Cluster {
   readonly #byName = new Map<string, NodeInfo>()
   readonly #placed = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
   readonly #namespaces = new Map<string, Map<string, { info: PodInfo; node: string }>>()
+  /** Per namespace, the constraints that were asked for, with how the pods they count lie. */
+  readonly #counters = new Map<string, Map<string, { constraint: SpreadConstraint; domains: Domains }>>()
+  readonly #topologies = new Map<string, Domains>()
   /** Pods with required anti-affinity, whom every newcomer must respect. */
   readonly repelling = new Map<string, { info: PodInfo; node: string }>()
   /** Pods with preferred (anti-)affinity or required affinity, who pull or push newcomers in scores. */
@@ -36,11 +40,13 @@ export class Cluster {
       const info = new NodeInfo(node)
       this.#byName.set(info.name, info)
       this.nodes.push(info)
+      this.#forgetDomains()
       for (const { info: pod, node: on } of this.#placed.values()) if (on === info.name) info.add(pod)
       return 'room'
     }
     const before = known.node
     known.update(node)
+    if (!equal(before.metadata.labels, node.metadata.labels)) this.#forgetDomains()
     const same =
       equal(before.spec, node.spec) &&
       equal(before.metadata.labels, node.metadata.labels) &&
@@ -53,6 +59,7 @@ export class Cluster {
     if (!known) return
     this.#byName.delete(name)
     this.nodes.splice(this.nodes.indexOf(known), 1)
+    this.#forgetDomains()
   }
 
   /** Takes a pod's event in: bound pods count until they are finished or gone. */
@@ -79,11 +86,15 @@ export class Cluster {
     if (!known) return 'none'
     this.#byName.get(known.node)?.remove(uid)
     this.#placed.delete(uid)
+    this.#recount(known, -1)
     this.repelling.delete(uid)
     this.attracting.delete(uid)
     const siblings = this.#namespaces.get(known.info.namespace)
     siblings?.delete(uid)
-    if (siblings?.size === 0) this.#namespaces.delete(known.info.namespace)
+    if (siblings?.size === 0) {
+      this.#namespaces.delete(known.info.namespace)
+      this.#counters.delete(known.info.namespace)
+    }
     return 'room'
   }
 
@@ -110,5 +121,54 @@ export class Cluster {
     if (info.antiAffinity.length > 0) this.repelling.set(info.uid, entry)
     if (info.preferred.length + info.affinity.length > 0) this.attracting.set(info.uid, entry)
     this.#byName.get(node)?.add(info)
+    this.#recount(entry, 1)
+  }
+
+  /** Nodes per value of a topology label. */
+  topology(key: string): Domains {
+    let domains = this.#topologies.get(key)
+    if (domains) return domains
+    domains = new Map()
+    for (const { labels } of this.nodes) {
+      const value = labels[key]
+      if (value !== undefined) domains.set(value, (domains.get(value) ?? 0) + 1)
+    }
+    this.#topologies.set(key, domains)
+    return domains
+  }
+
+  /** Pods of a namespace that a constraint counts, per value of its topology, over all nodes; counted once, then kept. */
+  domains(namespace: string, constraint: SpreadConstraint): Domains {
+    let counters = this.#counters.get(namespace)
+    if (!counters) this.#counters.set(namespace, (counters = new Map()))
+    const known = counters.get(constraint.id)
+    if (known) return known.domains
+    // Old templates' constraints would be kept for ever otherwise.
+    if (counters.size >= 64) counters.clear()
+    const counter = { constraint, domains: new Map<string, number>() }
+    counters.set(constraint.id, counter)
+    for (const entry of this.placed(namespace)) this.#countInto(counter, entry, 1)
+    return counter.domains
+  }
+
+  #recount(entry: { info: PodInfo; node: string }, by: 1 | -1): void {
+    const counters = this.#counters.get(entry.info.namespace)
+    if (!counters) return
+    for (const counter of counters.values()) this.#countInto(counter, entry, by)
+  }
+
+  #countInto(
+    { constraint, domains }: { constraint: SpreadConstraint; domains: Domains },
+    { info, node }: { info: PodInfo; node: string },
+    by: 1 | -1,
+  ): void {
+    const value = this.#byName.get(node)?.labels[constraint.topologyKey]
+    if (value === undefined || info.deleting || !counts(constraint, info)) return
+    domains.set(value, (domains.get(value) ?? 0) + by)
+  }
+
+  #forgetDomains(): void {
+    this.#counters.clear()
+    this.#topologies.clear()
   }
 }

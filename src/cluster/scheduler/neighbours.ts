@@ -1,15 +1,11 @@
 import { matches } from '#kube'
 import type { Cluster } from './cluster.ts'
-import type { NodeInfo } from './node-info.ts'
-import { nodeMatches, untolerated } from './node-match.ts'
-import type { AffinityTerm, PodInfo, SpreadConstraint } from './pod-info.ts'
+import type { AffinityTerm, PodInfo } from './pod-info.ts'
+import { type Domains, type SpreadState, spreadState } from './spread.ts'
 
 export function termSelects(term: AffinityTerm, pod: PodInfo): boolean {
   return (term.namespaces?.has(pod.namespace) ?? true) && matches(term.selector, pod.labels)
 }
-
-/** Pods per topology value. */
-type Domains = Map<string, number>
 
 /** What inter-pod rules need to know of the whole cluster for one pod, gathered before nodes are looked at. */
 export interface Neighbourhood {
@@ -20,7 +16,7 @@ export interface Neighbourhood {
   antiAffinity: Domains[]
   /** `key=value` of topologies whose pods forbid this pod (their anti-affinity is symmetric). */
   forbidden: Set<string>
-  spread: { constraint: SpreadConstraint; domains: Domains; least: number; self: number }[]
+  spread: SpreadState[]
 }
 
 export function neighbourhood(pod: PodInfo, cluster: Cluster): Neighbourhood {
@@ -54,35 +50,6 @@ export function neighbourhood(pod: PodInfo, cluster: Cluster): Neighbourhood {
     forbidden,
     spread: pod.spread.filter(({ hard }) => hard).map((constraint) => spreadState(constraint, pod, cluster)),
   }
-}
-
-/** How the pods that a constraint counts lie over its eligible domains. */
-export function spreadState(constraint: SpreadConstraint, pod: PodInfo, cluster: Cluster) {
-  const domains: Domains = new Map()
-  for (const node of cluster.nodes) {
-    const value = node.labels[constraint.topologyKey]
-    if (value !== undefined && !domains.has(value) && eligible(constraint, pod, node)) domains.set(value, 0)
-  }
-  for (const { info, node } of cluster.placed(pod.namespace)) {
-    const on = cluster.node(node)
-    if (info.deleting || !on || !counts(constraint, info) || !eligible(constraint, pod, on)) continue
-    const value = on.labels[constraint.topologyKey]
-    if (value !== undefined) count(domains, value)
-  }
-  let least = Number.POSITIVE_INFINITY
-  for (const here of domains.values()) least = Math.min(least, here)
-  if (domains.size < constraint.minDomains || least === Number.POSITIVE_INFINITY) least = 0
-  return { constraint, domains, least, self: counts(constraint, pod) ? 1 : 0 }
-}
-
-function counts(constraint: SpreadConstraint, pod: PodInfo): boolean {
-  if (constraint.owner !== undefined) return pod.owner === constraint.owner
-  return matches(constraint.selector, pod.labels)
-}
-
-function eligible(constraint: SpreadConstraint, pod: PodInfo, node: NodeInfo): boolean {
-  if (constraint.honorAffinity && !nodeMatches(pod, node)) return false
-  return !constraint.honorTaints || !untolerated(node.taints, pod.tolerations, ['NoSchedule', 'NoExecute'])
 }
 
 function count(domains: Domains, value: string | undefined, by = 1): void {

@@ -178,3 +178,39 @@ test('host ports clash on one node only', () => {
   assert.notEqual(world.run(pod({ containers })), world.run(pod({ containers })))
   assert.match(world.run(pod({ containers })), /2 node\(s\) didn't have free ports/)
 })
+
+test('what is counted from pod to pod stays what counting anew would give', () => {
+  const zone = 'topology.kubernetes.io/zone'
+  const constraint = {
+    maxSkew: 1,
+    topologyKey: zone,
+    whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector: { matchLabels: { app: 'web' } },
+  }
+  const world = new World(...zones('a', 'b', 'c'))
+  const asking = podInfo(pod({ topologySpreadConstraints: [constraint] }))
+  const kept = () => [...world.cluster.domains('shop', asking.spread[0])].filter(([, count]) => count > 0).sort()
+  const counted = () => {
+    const sums = new Map<string, number>()
+    for (const { info, node: name } of world.cluster.placed('shop')) {
+      if (info.labels['app'] !== 'web') continue
+      const value = world.cluster.node(name)!.labels[zone]
+      sums.set(value, (sums.get(value) ?? 0) + 1)
+    }
+    return [...sums].sort()
+  }
+  const placed: objects.Pod[] = []
+  for (let step = 0; step < 60; step++) {
+    if (step % 3 === 2) world.cluster.removePod(placed.splice(step % placed.length, 1)[0].metadata.uid!)
+    else {
+      const next = pod({ topologySpreadConstraints: [constraint] }, { app: step % 4 ? 'web' : 'other' })
+      placed.push(next)
+      world.run(next)
+    }
+    if (step === 30) world.cluster.setNode(node('n1', { labels: { [zone]: 'd' } }))
+    if (step === 45) world.cluster.removeNode('n2')
+    if (step < 45) assert.deepEqual(kept(), counted(), `step ${step}`)
+  }
+  for (const each of placed) world.cluster.removePod(each.metadata.uid!)
+  assert.deepEqual(kept(), [])
+})

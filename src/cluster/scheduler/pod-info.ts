@@ -16,9 +16,11 @@ export interface SpreadConstraint {
   minDomains: number
   honorAffinity: boolean
   honorTaints: boolean
-  /** Which pods of the namespace count. */
+  /** Which pods of the namespace count: those a selector matches, or those of one owner. */
   selector: objects.LabelSelector | undefined
   owner?: string
+  /** Equal for constraints that count the same pods by the same topology. */
+  id: string
 }
 
 /** What scheduling needs to know of a pod, read once. CPU in millicores, memory in bytes. */
@@ -48,6 +50,8 @@ export interface PodInfo {
   readonly spread: readonly SpreadConstraint[]
 }
 
+const hostname = 'kubernetes.io/hostname'
+const zone = 'topology.kubernetes.io/zone'
 const defaultCpu = 100
 const defaultMemory = 200 * 2 ** 20
 const quantities = new Map<string, number>()
@@ -140,19 +144,23 @@ function spreadConstraints(
   if (constraints.length === 0) {
     if (!owner) return []
     return [
-      { ...common, maxSkew: 3, topologyKey: 'kubernetes.io/hostname', selector: undefined, owner },
-      { ...common, maxSkew: 5, topologyKey: 'topology.kubernetes.io/zone', selector: undefined, owner },
+      { ...common, maxSkew: 3, topologyKey: hostname, selector: undefined, owner, id: `${owner} ${hostname}` },
+      { ...common, maxSkew: 5, topologyKey: zone, selector: undefined, owner, id: `${owner} ${zone}` },
     ]
   }
-  return constraints.map((constraint) => ({
-    maxSkew: constraint.maxSkew,
-    topologyKey: constraint.topologyKey,
-    hard: constraint.whenUnsatisfiable !== 'ScheduleAnyway',
-    minDomains: constraint.minDomains ?? 1,
-    honorAffinity: constraint.nodeAffinityPolicy !== 'Ignore',
-    honorTaints: constraint.nodeTaintsPolicy === 'Honor',
-    selector: withMatchLabelKeys(constraint.labelSelector, constraint.matchLabelKeys, labels),
-  }))
+  return constraints.map((constraint) => {
+    const selector = withMatchLabelKeys(constraint.labelSelector, constraint.matchLabelKeys, labels)
+    return {
+      id: JSON.stringify([selector, constraint.topologyKey]),
+      selector,
+      maxSkew: constraint.maxSkew,
+      topologyKey: constraint.topologyKey,
+      hard: constraint.whenUnsatisfiable !== 'ScheduleAnyway',
+      minDomains: constraint.minDomains ?? 1,
+      honorAffinity: constraint.nodeAffinityPolicy !== 'Ignore',
+      honorTaints: constraint.nodeTaintsPolicy === 'Honor',
+    }
+  })
 }
 
 function hostPorts(spec: objects.PodSpec): PodInfo['hostPorts'] {

@@ -1,8 +1,9 @@
 import type { Cluster } from './cluster.ts'
-import { spreadState, termSelects } from './neighbours.ts'
+import { termSelects } from './neighbours.ts'
 import type { NodeInfo } from './node-info.ts'
 import { termMatches, tolerates } from './node-match.ts'
 import type { PodInfo } from './pod-info.ts'
+import { spreadState } from './spread.ts'
 
 /** Weights of upstream's default profile. */
 const weights = { taints: 3, nodeAffinity: 2, spread: 2, podAffinity: 2, leastAllocated: 1, balanced: 1 }
@@ -74,16 +75,16 @@ function nodePreference(pod: PodInfo, nodes: readonly NodeInfo[]): number[] | un
 function evenness(pod: PodInfo, nodes: readonly NodeInfo[], cluster: Cluster): number[] | undefined {
   const soft = pod.spread.filter(({ hard }) => !hard)
   if (soft.length === 0 || nodes.length < 2) return undefined
-  const states = soft.map((constraint) => spreadState(constraint, pod, cluster))
+  const states = soft.map((constraint) => {
+    const state = spreadState(constraint, pod, cluster)
+    return { ...state, weight: Math.log(state.size + 2) }
+  })
   const raw = nodes.map((node) => {
     let sum = 0
-    for (const { constraint, domains } of states) {
+    for (const { constraint, domains, weight } of states) {
       const value = node.labels[constraint.topologyKey]
-      if (value === undefined) {
-        if (constraint.owner === undefined) return undefined
-        continue
-      }
-      sum += (domains.get(value) ?? 0) * Math.log(domains.size + 2) + (constraint.maxSkew - 1)
+      if (value !== undefined) sum += (domains.get(value) ?? 0) * weight + (constraint.maxSkew - 1)
+      else if (constraint.owner === undefined) return undefined
     }
     return Math.round(sum * 1000) / 1000
   })

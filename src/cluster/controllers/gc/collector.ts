@@ -14,7 +14,8 @@ import { foreground, Graph, type GraphNode, nameOf, orphan } from './graph.ts'
 
 /** Kinds that nobody owns and that own nobody, and change all the time. */
 const ignored = new Set(['events', 'events.events.k8s.io', 'componentstatuses'])
-const rediscoverMs = 30_000
+/** CRDs wake it at once; this is for what else may appear. */
+const rediscoverMs = 300_000
 
 export interface GarbageCollector {
   /** Resolves when every kind has been listed once: only then is anything deleted. */
