@@ -101,6 +101,14 @@ test('modules import only those below them, through their index', () => {
   assert.deepEqual(wrong, [])
 })
 
+test('node:http is taken from #lib, for an import of it loads undici into every process', () => {
+  const wrong = production
+    .flatMap(imports)
+    .filter(({ to, typeOnly }) => /^node:https?$/.test(to) && !typeOnly)
+    .map(({ from, to }) => `${from} imports ${to}`)
+  assert.deepEqual(wrong, [])
+})
+
 test('spec and manifests do no I/O and never wait', () => {
   const wrong: string[] = []
   for (const path of production.filter((item) => /^src\/(spec|manifests)\//.test(item))) {

@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs'
-import http from 'node:http'
-import https from 'node:https'
-import { type Clock, systemClock } from '#lib'
+import { type Clock, nodeHttp, nodeHttps, systemClock } from '#lib'
 import type { ClusterConfig } from './config.ts'
 import type { Transport, TransportRequest, TransportResponse } from './types.ts'
 
@@ -26,7 +24,8 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
     ...(config.tlsServerName && { servername: config.tlsServerName }),
     ...(config.insecureSkipTlsVerify && { rejectUnauthorized: false }),
   }
-  const agent = secure ? new https.Agent({ ...agentOptions, ...tls }) : new http.Agent(agentOptions)
+  const { Agent, request: sendRequest } = secure ? nodeHttps() : nodeHttp()
+  const agent = new Agent({ ...agentOptions, ...(secure && tls) })
   const token = tokenSource(config, clock)
   const basic =
     config.username !== undefined
@@ -37,7 +36,7 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
     return new Promise((resolve, reject) => {
       const bearer = token.current()
       const authorization = bearer ? `Bearer ${bearer}` : basic
-      const outgoing = (secure ? https : http).request({
+      const outgoing = sendRequest({
         agent,
         hostname: url.hostname.replace(/^\[|\]$/g, ''),
         port: url.port || (secure ? 443 : 80),

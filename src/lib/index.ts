@@ -9,5 +9,6 @@ export { clone, equal, isObject, type JsonObject, type JsonValue, stableStringif
 export { readLines } from './lines.ts'
 export { createLogger, type Logger, silentLogger } from './log.ts'
 export { deferred, KeyedMutex, loop } from './loop.ts'
+export { nodeHttp, nodeHttps } from './node-http.ts'
 export { formatBytes, formatCpu, parseQuantity } from './quantity.ts'
 export { suggest } from './suggest.ts'

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { createGitServer, type Push } from '#git'
 import { extractLayer } from '#image'
 import type { Kube } from '#kube'
-import { type Clock, CuddleError, errorMessage, exec, KeyedMutex, type Logger } from '#lib'
+import { type Clock, CuddleError, errorMessage, exec, KeyedMutex, type Logger, nodeHttp } from '#lib'
 import { credentials, platformToken, sameSecret } from './access.ts'
 import type { Builder } from './build/index.ts'
 import type { Context } from './context.ts'
@@ -64,7 +64,7 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
     if (!user) return refuse(response, 401, 'wrong token')
     await receiveUpload({ kube, clock, user }, upload[1], request, response, options, lock)
   }
-  const server = createServer((request, response) => {
+  const server = nodeHttp().createServer((request, response) => {
     handle(request, response).catch((error) => {
       log.error({ url: request.url, error: errorMessage(error) }, 'request failed')
       if (!response.headersSent) refuse(response, 500, 'internal error')

@@ -1,11 +1,10 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
-import { CuddleError, exec, readLines } from '#lib'
+import { CuddleError, exec, nodeHttp, readLines } from '#lib'
 import { getApp, platformToken, readSettings } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command, type Invocation } from '../command.ts'
@@ -81,7 +80,7 @@ async function* upload(
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const tar = pack()
-  const sending = request(url, {
+  const sending = nodeHttp().request(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/gzip', 'transfer-encoding': 'chunked' },
     signal,

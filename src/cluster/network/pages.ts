@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { nodeHttp } from '#lib'
 
 export interface Page {
   status: number
@@ -12,7 +12,7 @@ export interface Page {
 
 /** A whole response of the router's own, in the format that the request's Accept field asks for; HTML only for browsers. */
 export function renderPage(page: Page, accept: string, options: { head: boolean; close: boolean }): string {
-  const title = `${page.status} ${STATUS_CODES[page.status] ?? 'Error'}`
+  const title = `${page.status} ${nodeHttp().STATUS_CODES[page.status] ?? 'Error'}`
   const [type, body] = accept.includes('text/html')
     ? ['text/html; charset=utf-8', html(page, title)]
     : /application\/(\w+\+)?json/.test(accept)

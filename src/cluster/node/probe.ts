@@ -1,7 +1,6 @@
-import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import type { objects } from '#kube'
-import { errorMessage, exec } from '#lib'
+import { errorMessage, exec, nodeHttp, nodeHttps } from '#lib'
 
 export interface ProbeTarget {
   podIP: string
@@ -99,7 +98,7 @@ interface Answer {
 const bodyBytes = 512
 
 async function get(url: URL, headers: Record<string, string>, timeoutMs: number): Promise<Answer> {
-  const send = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest
+  const { request: send } = url.protocol === 'https:' ? nodeHttps() : nodeHttp()
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`Get "${url.href}": ${why}`))
     const options = { headers, agent: false as const, rejectUnauthorized: false, timeout: timeoutMs }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import type { KubeObject } from '#kube'
+import { nodeHttps } from '#lib'
 import { current } from '../read.ts'
 import type { ApiResponse, ResourceRequest } from '../request.ts'
 import { badRequest, internal, StatusError } from '../status.ts'
@@ -57,7 +57,7 @@ function proxy(rr: ResourceRequest, node: KubeObject, path: string): Promise<Api
   const { host, port } = addressOf(node)
   const { pki } = rr.api
   return new Promise((resolve, reject) => {
-    const upstream = httpsRequest(
+    const upstream = nodeHttps().request(
       { host, port, path, ca: pki.ca.cert, cert: pki.kubeletClient.cert, key: pki.kubeletClient.key, agent: false },
       (incoming) => {
         if (incoming.statusCode === 200) resolve(stream(incoming))
