@@ -4,7 +4,7 @@ import { localRequest } from './local-request.ts'
 import { type Api, idOf, type ResourceRequest } from './request.ts'
 import { kubernetesIp } from './services.ts'
 import { StatusError } from './status.ts'
-import { createObject } from './write.ts'
+import { createObject, updateObject } from './write.ts'
 
 const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
@@ -26,7 +26,7 @@ const objects: readonly KubeObject[] = [
     metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {
       clusterIP: kubernetesIp,
-      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 443 }],
       type: 'ClusterIP',
     },
   },
@@ -36,25 +36,43 @@ function priorityClass(name: string, value: number, description: string): KubeOb
   return { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description }
 }
 
-/** Creates what every cluster has. What exists already is left alone. */
-export async function bootstrap(api: Api): Promise<void> {
+/** Creates what every cluster has; what exists is left alone, but for where the server itself listens. */
+export async function bootstrap(api: Api, port: number): Promise<void> {
   const missing = objects.filter((object) => {
     const rr = requestFor(api, object)
     return !api.store.get(rr.resource, idOf(rr.namespace, object.metadata.name!))
   })
   await Promise.all(missing.map((object) => create(api, structuredClone(object))))
+  await publish(api, port)
 }
 
+/** The EndpointSlice of default/kubernetes: the Service has no selector, so nobody else makes it. */
+async function publish(api: Api, port: number): Promise<void> {
+  const slice: KubeObject = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  }
+  const rr = { ...requestFor(api, slice), name: 'kubernetes' }
+  const existing = api.store.get(rr.resource, 'default/kubernetes')
+  if (!existing) await create(api, slice)
+  else await updateObject(rr, writing, (current) => ({ ...current, ports: slice['ports'] }))
+}
+
+const writing = {
+  dryRun: false,
+  fieldManager: '',
+  manager: 'kube-apiserver',
+  fieldValidation: 'Ignore',
+  force: false,
+} as const
+
 async function create(api: Api, object: KubeObject): Promise<void> {
-  const options = {
-    dryRun: false,
-    fieldManager: '',
-    manager: 'kube-apiserver',
-    fieldValidation: 'Ignore',
-    force: false,
-  } as const
   try {
-    await createObject(requestFor(api, object), object, options)
+    await createObject(requestFor(api, object), object, writing)
   } catch (error) {
     if (!(error instanceof StatusError && error.reason === 'AlreadyExists')) throw error
   }

@@ -32,16 +32,47 @@ export function fromStorage(info: ResourceInfo, object: KubeObject): KubeObject 
   const apiVersion = apiVersionOf(info)
   if (object.apiVersion === apiVersion) return object
   if (info.group === 'events.k8s.io') return rename(object, apiVersion, eventFields)
+  if (info.kind === 'HorizontalPodAutoscaler' && info.group === 'autoscaling') return oldAutoscaler(object)
   // Conversion strategy None: only the apiVersion differs.
   return { ...object, apiVersion }
 }
 
 /** An object of `info`'s version as it is stored. */
 export function toStorage(info: ResourceInfo, object: KubeObject): KubeObject {
+  if (object.apiVersion === 'autoscaling/v1' && object.kind === 'HorizontalPodAutoscaler') return newAutoscaler(object)
   if (info.group !== 'events.k8s.io') return object
   return rename(
     object,
     'v1',
     eventFields.map(([core, events]) => [events, core] as const),
   )
+}
+
+const isCpu = (metric: any) => metric?.type === 'Resource' && metric.resource?.name === 'cpu'
+
+/** autoscaling/v2 as v1, which knows the CPU's utilisation only. */
+function oldAutoscaler(object: KubeObject): KubeObject {
+  const { metrics, behavior: _, ...spec } = object['spec'] ?? {}
+  const { currentMetrics, conditions: __, ...status } = object['status'] ?? {}
+  const target = metrics?.find(isCpu)?.resource.target?.averageUtilization
+  const current = currentMetrics?.find(isCpu)?.resource.current?.averageUtilization
+  return {
+    ...object,
+    apiVersion: 'autoscaling/v1',
+    spec: { ...spec, ...(target !== undefined && { targetCPUUtilizationPercentage: target }) },
+    status: { ...status, ...(current !== undefined && { currentCPUUtilizationPercentage: current }) },
+  }
+}
+
+function newAutoscaler(object: KubeObject): KubeObject {
+  const { targetCPUUtilizationPercentage: target, ...spec } = object['spec'] ?? {}
+  const cpu = {
+    type: 'Resource',
+    resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } },
+  }
+  return {
+    ...object,
+    apiVersion: 'autoscaling/v2',
+    spec: { ...spec, ...(target !== undefined && { metrics: [cpu] }) },
+  }
 }

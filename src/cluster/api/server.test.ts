@@ -193,3 +193,29 @@ test('metrics count requests and objects', async (t) => {
   assert.match(text, /apiserver_request_total\{verb="POST",code="201"\} 1/)
   assert.match(text, /apiserver_storage_objects\{resource="configmaps"\} 1/)
 })
+
+test('Events and autoscalers are the same objects in both of their versions', async (t) => {
+  const { send } = await testApi(t)
+  const old = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers'
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }
+  const spec = { scaleTargetRef, maxReplicas: 3, targetCPUUtilizationPercentage: 70 }
+  const autoscaler = { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' }, spec }
+  const created = await send('POST', old, autoscaler)
+  assert.equal(created.body.spec.targetCPUUtilizationPercentage, 70)
+  const { body } = await send('GET', `${old.replace('v1', 'v2')}/h`)
+  assert.equal(body.apiVersion, 'autoscaling/v2')
+  assert.equal(body.spec.metrics[0].resource.target.averageUtilization, 70)
+  await send('POST', '/api/v1/namespaces/default/events', {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e' },
+    involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+    reason: 'Started',
+    message: 'it runs',
+    type: 'Normal',
+  })
+  const event = (await send('GET', '/apis/events.k8s.io/v1/namespaces/default/events/e')).body
+  assert.deepEqual([event.note, event.regarding.name, event.message], ['it runs', 'p', undefined])
+  const found = await send('GET', '/api/v1/events?fieldSelector=involvedObject.name%3Dp,involvedObject.kind%3DPod')
+  assert.equal(found.body.items.length, 1)
+})

@@ -91,9 +91,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   server.on('sessionError', () => {})
   server.on('tlsClientError', () => {})
   await listen(server, options.port, host)
-  await bootstrap(api)
-  const stopCleanup = startCrdCleanup(api)
   const { port } = server.address() as AddressInfo
+  await bootstrap(api, port)
+  const stopCleanup = startCrdCleanup(api)
   const transports: Transport[] = []
   let closing: Promise<void> | undefined
   const close = () => {
