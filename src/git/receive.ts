@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { errorMessage, exec, formatBytes, type KeyedMutex, type Logger, readLines } from '#lib'
+import { errorMessage, formatBytes, type KeyedMutex, type Logger, readLines } from '#lib'
+import { isAncestor } from './ancestry.ts'
 import { PacketReader, progress } from './pkt-line.ts'
 import { judge, type Push, type PushedRef, PushReader, short } from './push.ts'
 import { pointHead, readRef, zeroId } from './repository.ts'
@@ -129,13 +130,13 @@ async function decide(options: ReceiveOptions, reader: PushReader, say: (line: s
 /** Says that commits which ran before are not part of what is pushed. Allowed: what runs is what was pushed last. */
 async function noteRewrite(
   { ref, old, new: id }: PushedRef,
-  cwd: string,
+  gitDir: string,
   env: Record<string, string>,
   say: (line: string) => void,
 ): Promise<void> {
   if (zeroId.test(old)) return
-  const { code } = await exec('git', ['merge-base', '--is-ancestor', old, id], { cwd, env })
-  if (code === 1) say(`note: ${short(ref)} was rewritten (forced push from ${old.slice(0, 8)} to ${id.slice(0, 8)})`)
+  if ((await isAncestor(old, id, { gitDir, env })) === false)
+    say(`note: ${short(ref)} was rewritten (forced push from ${old.slice(0, 8)} to ${id.slice(0, 8)})`)
 }
 
 /** Colours may pass, other control characters would garble the pusher's terminal. */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { type Clock, errorMessage, exec, KeyedMutex, type Logger } from '#lib'
+import { advertisedRefs, capabilitiesIn } from './advertisement.ts'
 import { type GitUrl, parseGitUrl, type Service } from './names.ts'
 import { flush, packet } from './pkt-line.ts'
 import type { Push } from './push.ts'
@@ -40,6 +41,7 @@ export interface GitServer {
 export function createGitServer(options: GitServerOptions): GitServer {
   const { root, log, maxPackBytes = 2 ** 30 } = options
   const mutex = new KeyedMutex()
+  let capabilities: string | undefined
   const ready = new Map<string, Promise<string>>()
 
   // No configuration of the machine or of a user, no prompts, nothing of our own environment but PATH.
@@ -117,10 +119,26 @@ export function createGitServer(options: GitServerOptions): GitServer {
   }
 
   async function advertise(service: Service, gitDir: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const protocol = service === 'git-upload-pack' ? protocolOf(req) : undefined
+    if (service === 'git-receive-pack') {
+      const refs = capabilities === undefined ? undefined : await advertisedRefs(gitDir, capabilities)
+      if (refs !== undefined) {
+        head(res, service, 'advertisement')
+        res.end(`${packet(`# service=${service}\n`)}${flush}${refs}`)
+        return
+      }
+      const { stdout } = await exec('git', ['receive-pack', '--stateless-rpc', '--advertise-refs', '.'], {
+        cwd: gitDir,
+        env,
+      })
+      capabilities = capabilitiesIn(Buffer.from(stdout))
+      head(res, service, 'advertisement')
+      res.end(`${packet(`# service=${service}\n`)}${flush}${stdout}`)
+      return
+    }
+    const protocol = protocolOf(req)
     head(res, service, 'advertisement')
     if (!protocol?.includes('version=2')) res.write(packet(`# service=${service}\n`) + flush)
-    await run([service.slice(4), '--stateless-rpc', '--advertise-refs', '.'], gitDir, protocol, undefined, res)
+    await run(['upload-pack', '--stateless-rpc', '--advertise-refs', '.'], gitDir, protocol, undefined, res)
   }
 
   async function upload(gitDir: string, input: Readable, req: IncomingMessage, res: ServerResponse): Promise<void> {
