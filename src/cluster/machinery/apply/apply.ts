@@ -64,7 +64,8 @@ export function applyServerSide(options: {
   const last = managers.get(id)
   managers.set(id, self)
   const merged = merge(schema, live ? base : {}, applied)
-  const object = last ? prune(schema, merged, managers, last.set) : merged
+  // A map that pruning emptied is gone, but stays when the configuration has it, empty.
+  const object = last ? merge(schema, prune(schema, merged, managers, last.set), applied) : merged
   const changes = ignore(compare(schema, base, object), ignoredFields(info, subresource))
   const conflicts = settle(managers, changes, id)
   if (conflicts.length > 0 && !force) return { conflicts: conflicts.sort(byId).map(describe) }

@@ -1,7 +1,7 @@
 import { isObject } from '#lib'
 
 const step =
-  /\.([\w-]+)|\.?\['((?:[^'\\]|\\.)+)'\]|\.?\["((?:[^"\\]|\\.)+)"\]|\[(-?\d+)\]|\[\*\]|\[\?\(@\.([\w.-]+)\s*(==|!=)\s*(?:"([^"]*)"|'([^']*)'|(-?\d+|true|false))\)\]|\.((?:[\w-]|\\.)+)/y
+  /\.((?:[\w-]|\\.)+)|\.?\['((?:[^'\\]|\\.)+)'\]|\.?\["((?:[^"\\]|\\.)+)"\]|\[(-?\d+)\]|\[\*\]|\[\?\(@\.([\w.-]+)\s*(==|!=)\s*(?:"([^"]*)"|'([^']*)'|(-?\d+|true|false))\)\]/y
 
 type Step = (values: unknown[]) => unknown[]
 const parsed = new Map<string, Step[] | undefined>()
@@ -32,8 +32,8 @@ function parse(path: string): Step[] | undefined {
   while (step.lastIndex < text.length) {
     const match = step.exec(text)
     if (!match) return undefined
-    const [all, name, single, double, position, filter, operator, a, b, c, escaped] = match
-    const key = name ?? single ?? double ?? escaped
+    const [all, name, single, double, position, filter, operator, a, b, c] = match
+    const key = name ?? single ?? double
     if (key !== undefined) steps.push(field(key.replace(/\\(.)/g, '$1')))
     else if (position !== undefined)
       steps.push((values) =>
