@@ -1,7 +1,8 @@
 import type { PrinterColumn, ResourceInfo } from '../types.ts'
 import { age, type Cell } from './cells.ts'
-import { type Printer, printers } from './columns.ts'
+import { printers } from './columns.ts'
 import { jsonPath } from './jsonpath.ts'
+import type { Printer } from './printer.ts'
 
 export interface ColumnDefinition {
   name: string
