@@ -3,11 +3,8 @@ import { errorMessage } from '#lib'
 import type { StoreEvent } from '../store/index.ts'
 import { deleteObject } from './delete.ts'
 import { localRequest } from './local-request.ts'
-import { crdResource, resourceKey } from './registry.ts'
+import { crdFinalizer, crdResource, resourceKey } from './registry.ts'
 import type { Api } from './request.ts'
-
-/** Holds a CustomResourceDefinition until its last object has gone. */
-export const crdFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 
 const background = { dryRun: false, gracePeriodSeconds: undefined, propagationPolicy: 'Background', preconditions: {} }
 

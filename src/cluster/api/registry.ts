@@ -4,6 +4,9 @@ import type { Store, StoreEvent } from '../store/index.ts'
 
 export const crdResource = 'apiextensions.k8s.io/customresourcedefinitions'
 
+/** Holds a CustomResourceDefinition until its last object has gone. */
+export const crdFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
+
 /** Resources that are another's objects in other words: they share its place in the store. */
 const aliases: Record<string, string> = { 'events.k8s.io/events': 'core/events' }
 

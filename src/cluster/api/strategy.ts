@@ -1,7 +1,7 @@
 import type { KubeObject } from '#kube'
 import { equal, isObject } from '#lib'
 import { type Cause, crdProblems } from '../machinery/index.ts'
-import { crdFinalizer } from './crd-cleanup.ts'
+import { crdFinalizer } from './registry.ts'
 import { nowOf, type ResourceRequest } from './request.ts'
 import { allocateService } from './services.ts'
 

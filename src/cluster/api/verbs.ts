@@ -11,11 +11,12 @@ import {
 import type { Stored } from '../store/index.ts'
 import { bodyLimit, decode, mediaType, readObject, unsupportedMediaType } from './body.ts'
 import { fromStorage, toStorage } from './convert.ts'
+import { checkIdentity } from './identity.ts'
 import { negotiate, renderObject } from './negotiate.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
 import type { ApiResponse, ResourceRequest } from './request.ts'
 import { badRequest, conflict, invalid, invalidOptions, StatusError } from './status.ts'
-import { checkIdentity, createObject, updateObject } from './write.ts'
+import { createObject, updateObject } from './write.ts'
 
 /** Kinds that a PUT creates when they are missing (AllowCreateOnUpdate). */
 const createOnUpdate = new Set([

@@ -1,9 +1,10 @@
 import { isObject } from '#lib'
 import { readObject } from '../body.ts'
+import { checkIdentity } from '../identity.ts'
 import { negotiate, renderObject } from '../negotiate.ts'
 import { writeOptions } from '../options.ts'
 import type { ApiResponse, ResourceRequest } from '../request.ts'
-import { checkIdentity, updateObject } from '../write.ts'
+import { updateObject } from '../write.ts'
 
 /** PUT of namespaces/NAME/finalize: only spec.finalizers changes; an emptied namespace that is being deleted goes with it. */
 export async function finalize(rr: ResourceRequest): Promise<ApiResponse> {
