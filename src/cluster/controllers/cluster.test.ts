@@ -182,6 +182,20 @@ test('a Job retries, succeeds and is counted; its pods outlive no Job', async (t
   await until(async () => (await kube.list(Pod, { namespace: 'shop' })).items.length === 0)
 })
 
+test('a Job that is deleted while it runs takes its pods with it', async (t) => {
+  const { kube } = await startTestCluster(t)
+  await namespace(kube)
+  await kube.create(Job, {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'long', namespace: 'shop' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'a:1' }] } } },
+  } as any)
+  await until(async () => (await kube.get(Job, 'long', 'shop')).status?.ready === 1)
+  await kube.delete(Job, 'long', 'shop', { propagationPolicy: 'Background' })
+  await until(async () => (await kube.list(Pod, { namespace: 'shop' })).items.length === 0)
+})
+
 test('a Job fails after its backoffLimit and says why', async (t) => {
   const cluster = await startTestCluster(t)
   const { kube } = cluster

@@ -7,6 +7,7 @@ import { endpointsController } from './endpoints/controller.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
 import { ingressController } from './ingress/controller.ts'
 import { jobController } from './job/controller.ts'
+import { orphanedJobPodController } from './job/orphans.ts'
 import { namespaceDefaultsController } from './namespace/defaults.ts'
 import { namespaceController } from './namespace/termination.ts'
 import { nodeLifecycleController } from './node/controller.ts'
@@ -33,6 +34,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     statefulSetController(options),
     endpointsController(),
     jobController(options),
+    orphanedJobPodController(),
     cronJobController(options),
     disruptionController(),
     ingressController({ ip: options.ingressAddress }),
