@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Clock, Logger } from '#lib'
+import { type Clock, type Logger, nodeHttps } from '#lib'
 import type { ContainerLog } from './log.ts'
 import { type LogReadOptions, readLog } from './log-read.ts'
 
@@ -24,7 +24,7 @@ export interface KubeletServer {
 
 /** Serves the part of the kubelet's API that the API server asks for: logs and health, over mutual TLS. */
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
-  const { createServer } = await import('node:https')
+  const { createServer } = nodeHttps()
   const { cert, key, ca, host, port, log } = options
   const server = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     handle(options, request, response).catch((error) => {
