@@ -1,4 +1,4 @@
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { createSecureServer, Http2ServerRequest, Http2ServerResponse, SecureServerOptions } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
@@ -66,7 +66,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     counters: { requests: new Map(), watches: 0 },
     admission: admissionChain(),
   }
-  const server = createSecureServer(
+  // An import of the module would load undici with it (see #lib nodeHttp).
+  const server = process.getBuiltinModule('node:http2').createSecureServer(
     {
       allowHTTP1: true,
       cert: pki.server.cert,
@@ -80,7 +81,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       headersTimeout: 30_000,
       requestTimeout: 60_000,
       maxHeaderSize: 64 * 1024,
-    } as Parameters<typeof createSecureServer>[0],
+    } as SecureServerOptions,
     (request, response) => void respond(api, options.adminToken, request, response),
   )
   const sockets = new Set<Socket>()
