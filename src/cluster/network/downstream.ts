@@ -1,16 +1,15 @@
 import type { Socket } from 'node:net'
-import { ChunkScanner } from './chunks.ts'
 import type { Context, RouterEndpoint } from './context.ts'
 import { type Head, incomplete, parseRequestHead } from './head.ts'
 import { latin1 } from './latin1.ts'
 import { normalHost, type Route } from './matcher.ts'
-import { renderPage } from './pages.ts'
+import { refusal, renderPage } from './pages.ts'
+import { Reply, smallBytes } from './reply.ts'
 import { idempotent, methodOf, requestText, responseText, targetOf } from './request.ts'
+import { RequestBody } from './request-body.ts'
 import { takeOver } from './socket.ts'
 import { type Failure, type Framing, type ResponseSink, Upstream } from './upstream.ts'
 
-/** Up to here, bytes travel as a Latin-1 string in one write (the size Node copies on the stack). */
-const smallBytes = 16 * 1024
 /** Times one request is sent anew after an endpoint may have seen it. */
 const maxRetries = 2
 /** Pause before endpoints that refused the connection are tried again, ms. */
@@ -48,28 +47,18 @@ export class Downstream implements ResponseSink {
   // The exchange.
   method = ''
   upgrading = false
-  dechunk = false
-  #minor = 1
-  #keep = true
+  readonly #body = new RequestBody()
+  readonly #reply: Reply
   #route: Route | undefined
   #path = ''
   #requestId = ''
   #started = 0
   #text = ''
-  #chunks: Buffer[] | undefined
-  #chunkBytes = 0
-  #replayable = true
-  #bodyLeft = 0
-  #scanner: ChunkScanner | undefined
-  #requestDone = true
   #upstream: Upstream | undefined
   #sent = false
   #tried: Set<RouterEndpoint> | undefined
   #retries = 0
   #cancelHold: (() => void) | undefined
-  #status = 0
-  #enchunk = false
-  #bytes = 0
 
   constructor(context: Context, accepted: Socket, onClose: (connection: Downstream) => void) {
     this.#context = context
@@ -78,10 +67,15 @@ export class Downstream implements ResponseSink {
     this.#remote = (accepted.remoteAddress ?? '').replace(/^::ffff:/, '')
     const { buffer } = context
     this.#socket = takeOver(accepted, buffer, (bytes, length) => this.#read(bytes, 0, length))
+    this.#reply = new Reply(this.#socket, () => this.#upstream?.socket.pause())
     this.#socket.on('drain', () => this.#upstream?.socket.resume())
     this.#socket.on('end', () => this.#clientEnded())
     this.#socket.on('error', () => this.#socket.destroy())
     this.#socket.on('close', () => this.#clientClosed())
+  }
+
+  get dechunk(): boolean {
+    return this.#reply.old
   }
 
   /** Between requests: nothing is lost when it closes now. */
@@ -95,7 +89,7 @@ export class Downstream implements ResponseSink {
 
   /** The router is going: idle connections close, others after their response. */
   drain(): void {
-    this.#keep = false
+    this.#reply.keep = false
     if (this.idle) this.#socket.end()
   }
 
@@ -137,22 +131,11 @@ export class Downstream implements ResponseSink {
   }
 
   #refuse(status: number): void {
-    const messages: Record<number, string> = {
-      400: 'the request is not valid HTTP/1.1',
-      405: 'the router does not take this method',
-      408: 'the request did not arrive in time',
-      414: 'the address of the request is too long',
-      431: 'the head of the request is too large',
-      501: 'the request is encoded in a way that the router does not know',
-      505: 'the router speaks HTTP/1.0 and HTTP/1.1',
-    }
     this.#context.unrouted++
     this.#mode = 'linger'
     this.#pending = undefined
     this.#since = this.#context.tick
-    this.#socket.end(
-      renderPage({ status, message: messages[status] ?? 'the request was refused' }, '', { head: false, close: true }),
-    )
+    this.#socket.end(refusal(status))
   }
 
   #begin(buffer: Buffer, head: Head, length: number): void {
@@ -176,25 +159,21 @@ export class Downstream implements ResponseSink {
       this.#refuse(400)
       return
     }
-    this.#minor = head.minor
-    this.dechunk = head.minor === 0
-    this.#keep = !context.draining && !head.close && (head.minor === 1 || head.keepAlive) && !this.#ended
+    const keep = !context.draining && !head.close && (head.minor === 1 || head.keepAlive) && !this.#ended
+    this.#reply.begin(head.minor === 0, keep)
     const { end } = head
-    this.#bodyLeft = Math.max(0, head.contentLength)
-    this.#scanner = head.chunked ? new ChunkScanner() : undefined
-    this.#requestDone = this.#bodyLeft === 0 && !head.chunked
+    this.#body.begin(head)
     this.#path = target.path
-    this.#status = this.#bytes = this.#retries = this.#chunkBytes = 0
-    this.#enchunk = this.#sent = this.upgrading = false
-    this.#replayable = true
-    this.#chunks = this.#tried = undefined
+    this.#retries = 0
+    this.#sent = this.upgrading = false
+    this.#tried = undefined
     const given = head.requestIdEnd > head.requestIdStart ? latin1(buffer, head.requestIdStart, head.requestIdEnd) : ''
     this.#requestId = given !== '' && /^[\w.+/=-]{1,200}$/.test(given) ? given : context.requestId()
 
     const route = (this.#route = context.matcher.find(host, target.path))
     const xff = head.forwardedFor
     let extra = `${xff === '' ? this.#forwarded : forwarded(`${xff}, ${this.#remote}`, target.host)}${this.#requestId}\r\n`
-    if (head.upgrade && head.upgradeEnd > 0 && head.minor === 1 && this.#requestDone) {
+    if (head.upgrade && head.upgradeEnd > 0 && head.minor === 1 && this.#body.done) {
       const protocol = latin1(buffer, head.upgradeStart, head.upgradeEnd)
       // Cleartext HTTP/2 would put requests out of the router's sight.
       if (!/\bh2c\b/i.test(protocol)) {
@@ -205,14 +184,14 @@ export class Downstream implements ResponseSink {
     this.#text = requestText(buffer, head, target, extra)
     if (!route) {
       context.unrouted++
-      if (!this.#requestDone) this.#readBody(buffer, end, length)
+      if (!this.#body.done) this.#readBody(buffer, end, length)
       else if (end < length) this.#stash(buffer, end, length)
       this.#page(404, 'no app answers at this address', ['see which addresses there are: `cuddle apps`'])
       return
     }
     route.metrics.requests++
     route.metrics.active++
-    if (!this.#requestDone) {
+    if (!this.#body.done) {
       if (end < length) this.#readFirst(buffer, end, length)
     } else if (end < length) this.#stash(buffer, end, length)
     if (this.#mode === 'exchange') this.#dispatch()
@@ -230,7 +209,7 @@ export class Downstream implements ResponseSink {
   }
 
   #readBody(buffer: Buffer, at: number, length: number): void {
-    if (this.#requestDone) {
+    if (this.#body.done) {
       this.#stash(buffer, at, length)
       return
     }
@@ -242,17 +221,10 @@ export class Downstream implements ResponseSink {
 
   /** Where the body's bytes in this buffer end; -1 when they are malformed and the exchange was given up. */
   #follow(buffer: Buffer, at: number, length: number): number {
-    if (!this.#scanner) {
-      const stop = Math.min(length, at + this.#bodyLeft)
-      this.#bodyLeft -= stop - at
-      this.#requestDone = this.#bodyLeft === 0
-      return stop
-    }
-    const stop = this.#scanner.feed(buffer, at, length)
-    this.#requestDone = this.#scanner.done
-    if (!this.#scanner.failed) return stop
+    const stop = this.#body.follow(buffer, at, length)
+    if (stop >= 0) return stop
     this.#abandonUpstream()
-    if (this.#status === 0) this.#page(400, 'the body of the request is badly chunked', [], true)
+    if (this.#reply.status === 0) this.#page(400, 'the body of the request is badly chunked', [], true)
     else this.#socket.destroy()
     return -1
   }
@@ -267,25 +239,18 @@ export class Downstream implements ResponseSink {
   /** Passes bytes of the body (or of a tunnel) on; keeps them while they may have to be sent again. `bytes` is ours. */
   #sendOn(bytes: Buffer): void {
     if (this.#route) this.#route.metrics.bytesIn += bytes.length
-    if (this.#replayable || !this.#sent) {
-      this.#chunkBytes += bytes.length
-      ;(this.#chunks ??= []).push(bytes)
-    }
+    const body = this.#body
+    if (body.replayable || !this.#sent) body.keep(bytes)
     if (!this.#sent) {
-      if (this.#chunkBytes > this.#context.limits.maxReplay) this.#socket.pause()
+      if (this.#body.bytes > this.#context.limits.maxReplay) this.#socket.pause()
       return
     }
-    if (this.#chunkBytes > this.#context.limits.maxReplay) this.#forget()
+    if (this.#body.bytes > this.#context.limits.maxReplay) this.#body.forget()
     const upstream = this.#upstream
     if (!upstream) return
     upstream.single = false
     upstream.since = this.#context.tick
     if (!upstream.socket.write(bytes)) this.#socket.pause()
-  }
-
-  #forget(): void {
-    this.#replayable = false
-    this.#chunks = undefined
   }
 
   // ---- to the endpoint
@@ -331,9 +296,9 @@ export class Downstream implements ResponseSink {
     upstream.begin(this)
     this.#sent = true
     const { socket } = upstream
-    const chunks = this.#chunks
+    const { chunks } = this.#body
     if (!chunks) {
-      upstream.single = this.#requestDone && this.#text.length < smallBytes
+      upstream.single = this.#body.done && this.#text.length < smallBytes
       socket.write(this.#text, 'latin1')
       return
     }
@@ -342,7 +307,7 @@ export class Downstream implements ResponseSink {
     let flowing = true
     for (const chunk of chunks) flowing = socket.write(chunk)
     socket.uncork()
-    if (this.#chunkBytes > this.#context.limits.maxReplay) this.#forget()
+    if (this.#body.bytes > this.#context.limits.maxReplay) this.#body.forget()
     if (flowing && !this.#pending) this.#socket.resume()
   }
 
@@ -395,7 +360,7 @@ export class Downstream implements ResponseSink {
       this.#socket.destroy()
       return
     }
-    if (this.#status !== 0) {
+    if (this.#reply.status !== 0) {
       // Half a response is out: only a connection that breaks off tells the client so.
       this.#route!.metrics.aborted++
       this.#settle(false)
@@ -410,7 +375,7 @@ export class Downstream implements ResponseSink {
       return
     }
     const safe = failure === 'unsent' || (failure === 'silent' && idempotent(this.method))
-    if (safe && this.#replayable && this.#retries < maxRetries) {
+    if (safe && this.#body.replayable && this.#retries < maxRetries) {
       this.#retries++
       this.#route!.metrics.retries++
       if (upstream.served === 0) (this.#tried ??= new Set()).add(endpoint)
@@ -425,74 +390,38 @@ export class Downstream implements ResponseSink {
   // ---- to the client
 
   informational(buffer: Buffer, start: number, end: number): void {
-    if (this.#minor === 1) this.#write(latin1(buffer, start, end), 'latin1')
+    if (!this.#reply.old) this.#reply.raw(buffer, start, end)
   }
 
   respond(head: Head, framing: Framing, buffer: Buffer, start: number, stop: number): void {
     this.#since = this.#context.tick
-    this.#status = head.status
-    const old = this.#minor === 0
-    if (!this.#requestDone || this.#context.draining) this.#keep = false
-    if (old && (framing === 'chunked' || framing === 'close')) this.#keep = false
-    this.#enchunk = !old && framing === 'close'
-    buffer[start + 7] = 49
-    let insert = this.#enchunk ? 'Transfer-Encoding: chunked\r\n' : ''
-    if (!this.#keep) insert += 'Connection: close\r\n'
-    else if (old) insert += 'Connection: keep-alive\r\n'
-    const { end } = head
-    const small = stop - start <= smallBytes
-    if (insert === '' && small && !head.connectionExtra) {
-      this.#write(head.slice(buffer, start, stop), 'latin1')
-      return
-    }
-    const text = `${responseText(buffer, head, start, old && framing === 'chunked')}${insert}\r\n`
-    if (small || end === stop) {
-      this.#write(text + latin1(buffer, end, stop), 'latin1')
-      return
-    }
-    this.#socket.cork()
-    this.#write(text, 'latin1')
-    this.#write(Buffer.from(buffer.subarray(end, stop)))
-    this.#socket.uncork()
+    if (!this.#body.done || this.#context.draining) this.#reply.keep = false
+    this.#reply.head(head, framing, buffer, start, stop)
   }
 
   body(buffer: Buffer, start: number, stop: number): void {
     if (start === stop) return
     this.#since = this.#context.tick
-    if (!this.#enchunk) {
-      if (stop - start <= smallBytes) this.#write(latin1(buffer, start, stop), 'latin1')
-      else this.#write(Buffer.from(buffer.subarray(start, stop)))
-      return
-    }
-    const size = `${(stop - start).toString(16)}\r\n`
-    if (stop - start <= smallBytes) {
-      this.#write(`${size}${latin1(buffer, start, stop)}\r\n`, 'latin1')
-      return
-    }
-    this.#socket.cork()
-    this.#write(size, 'latin1')
-    this.#write(Buffer.from(buffer.subarray(start, stop)))
-    this.#write('\r\n', 'latin1')
-    this.#socket.uncork()
+    this.#reply.body(buffer, start, stop)
   }
 
   responded(upstream: Upstream): void {
     this.#upstream = undefined
     upstream.endpoint.outstanding--
-    upstream.release(this.#requestDone)
-    if (this.#enchunk) this.#write('0\r\n\r\n', 'latin1')
-    this.#settle(this.#keep, upstream.endpoint.pod)
+    upstream.release(this.#body.done)
+    this.#reply.end()
+    this.#settle(this.#reply.keep, upstream.endpoint.pod)
   }
 
   switched(head: Head, buffer: Buffer, start: number, stop: number): void {
-    this.#status = 101
+    this.#reply.status = 101
     this.#mode = 'tunnel'
-    this.#keep = false
-    this.#forget()
+    this.#reply.keep = false
+    this.#body.forget()
     this.#socket.setKeepAlive(true, 60_000)
     this.#upstream?.socket.setKeepAlive(true, 60_000)
     const text = `${responseText(buffer, head, start, false)}Connection: Upgrade\r\n\r\n`
-    this.#write(text + latin1(buffer, head.end, stop), 'latin1')
+    this.#reply.text(text + latin1(buffer, head.end, stop))
     const early = this.#pending
     this.#pending = undefined
     if (early) this.#sendOn(early)
@@ -501,7 +430,7 @@ export class Downstream implements ResponseSink {
   }
 
   tunnelled(buffer: Buffer, start: number, stop: number): void {
-    this.#write(Buffer.from(buffer.subarray(start, stop)))
+    this.#reply.raw(buffer, start, stop)
   }
 
   tunnelEnded(): void {
@@ -509,22 +438,17 @@ export class Downstream implements ResponseSink {
     this.#socket.end()
   }
 
-  #write(data: string | Buffer, encoding?: BufferEncoding): void {
-    this.#bytes += data.length
-    if (!this.#socket.write(data, encoding)) this.#upstream?.socket.pause()
-  }
-
   /** Answers the exchange with a page of the router's own. */
   #page(status: number, message: string, hints: readonly string[] = [], close = false): void {
     this.#cancelHold?.()
-    if (!this.#requestDone || close || this.#context.draining) this.#keep = false
-    this.#status = status
+    if (!this.#body.done || close || this.#context.draining) this.#reply.keep = false
+    this.#reply.status = status
     const key = this.#route?.service.key
     const accept = /\r\naccept:([^\r]*)/i.exec(this.#text)?.[1] ?? ''
     const app = key?.slice(0, key.indexOf('/'))
     const page = { status, message, hints, app, requestId: this.#requestId }
-    this.#write(renderPage(page, accept, { head: this.method === 'HEAD', close: !this.#keep }))
-    this.#settle(this.#keep)
+    this.#reply.text(renderPage(page, accept, { head: this.method === 'HEAD', close: !this.#reply.keep }))
+    this.#settle(this.#reply.keep)
   }
 
   // ---- the end
@@ -537,16 +461,16 @@ export class Downstream implements ResponseSink {
       const { metrics } = route
       const ms = context.clock.monotonic() - this.#started
       metrics.active--
-      metrics.bytesOut += this.#bytes
-      metrics.finish(this.#status, ms)
+      metrics.bytesOut += this.#reply.bytes
+      metrics.finish(this.#reply.status, ms)
       context.accessLog?.add({
         time: context.clock.now(),
         method: this.method,
         host: route.host,
         path: this.#path,
-        status: this.#status,
+        status: this.#reply.status,
         ms,
-        bytes: this.#bytes,
+        bytes: this.#reply.bytes,
         service: route.service.key,
         pod,
         requestId: this.#requestId,
@@ -554,7 +478,8 @@ export class Downstream implements ResponseSink {
       })
     }
     this.#route = undefined
-    this.#chunks = this.#tried = this.#scanner = undefined
+    this.#tried = undefined
+    this.#body.forget()
     this.#text = ''
     this.#since = context.tick
     if (this.#mode === 'tunnel') this.#mode = 'closed'
@@ -592,13 +517,13 @@ export class Downstream implements ResponseSink {
 
   #clientEnded(): void {
     this.#ended = true
-    this.#keep = false
+    this.#reply.keep = false
     if (this.#mode === 'tunnel') {
       this.#upstream?.socket.end()
       if (!this.#upstream || this.#upstream.socket.readableEnded) this.#settle(false)
     } else if (this.#mode === 'linger') this.#socket.destroySoon()
     else if (this.#mode === 'head' && !this.#pending) this.#socket.end()
-    else if (this.#mode === 'head' || !this.#requestDone) this.#socket.destroy()
+    else if (this.#mode === 'head' || !this.#body.done) this.#socket.destroy()
   }
 
   #clientClosed(): void {
@@ -608,7 +533,7 @@ export class Downstream implements ResponseSink {
     this.#abandonUpstream()
     if (cut && this.#route) {
       if (!tunnel) this.#route.metrics.aborted++
-      if (this.#status === 0) this.#status = 499
+      if (this.#reply.status === 0) this.#reply.status = 499
       this.#settle(false)
     }
     this.#pending = undefined
@@ -629,13 +554,13 @@ export class Downstream implements ResponseSink {
       if (still > lingerSeconds) this.#socket.destroy()
     } else if (this.#mode === 'exchange') {
       const quiet = Math.min(still, upstream ? tick - upstream.since : still)
-      if (this.#ended && quiet > halfClosedSeconds && this.#status !== 0) this.#socket.destroy()
+      if (this.#ended && quiet > halfClosedSeconds && this.#reply.status !== 0) this.#socket.destroy()
       else if (upstream && !upstream.open && tick - upstream.since > seconds(limits.connectMs))
         upstream.giveUp('connect')
-      else if (this.#status === 0 && this.#requestDone && this.#sent && upstream) {
+      else if (this.#reply.status === 0 && this.#body.done && this.#sent && upstream) {
         if (tick - upstream.since > seconds(limits.responseMs)) upstream.giveUp('timeout')
       } else if (!this.#cancelHold && quiet > seconds(limits.idleBodyMs)) {
-        if (this.#status !== 0) this.#socket.destroy()
+        if (this.#reply.status !== 0) this.#socket.destroy()
         else {
           this.#abandonUpstream()
           this.#page(408, 'the request did not arrive in time', [], true)

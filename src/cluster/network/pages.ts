@@ -1,4 +1,35 @@
-import { nodeHttp } from '#lib'
+/** As in RFC 9110 §15; written down here because node:http is a lot to load for a few words. */
+const reasons: Record<number, string> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  414: 'URI Too Long',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+}
+
+const refusals: Record<number, string> = {
+  400: 'the request is not valid HTTP/1.1',
+  405: 'the router does not take this method',
+  408: 'the request did not arrive in time',
+  414: 'the address of the request is too long',
+  431: 'the head of the request is too large',
+  501: 'the request is encoded in a way that the router does not know',
+  505: 'the router speaks HTTP/1.0 and HTTP/1.1',
+}
+
+/** The answer to a request that could not be read; the connection closes after it. */
+export function refusal(status: number): string {
+  return renderPage({ status, message: refusals[status] ?? 'the request was refused' }, '', {
+    head: false,
+    close: true,
+  })
+}
 
 export interface Page {
   status: number
@@ -12,7 +43,7 @@ export interface Page {
 
 /** A whole response of the router's own, in the format that the request's Accept field asks for; HTML only for browsers. */
 export function renderPage(page: Page, accept: string, options: { head: boolean; close: boolean }): string {
-  const title = `${page.status} ${nodeHttp().STATUS_CODES[page.status] ?? 'Error'}`
+  const title = `${page.status} ${reasons[page.status] ?? 'Error'}`
   const [type, body] = accept.includes('text/html')
     ? ['text/html; charset=utf-8', html(page, title)]
     : /application\/(\w+\+)?json/.test(accept)
