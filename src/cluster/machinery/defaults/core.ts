@@ -24,19 +24,32 @@ function service(object: any): void {
   else if (spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0]
 }
 
-// What the server allocated stays when a client replaces the Service without naming it.
+// What the server allocated stays when a client replaces the Service without naming it, and goes with a type that has none
+// (patchAllocatedValues and dropTypeDependentFields of pkg/registry/core/service).
 const serviceUpdate: OnUpdate = (object, old) => {
   const { spec } = object
-  if (spec.type === 'ExternalName' || old.spec?.type === 'ExternalName') return
+  const external = (type: string | undefined) => type === 'ExternalName'
+  if (external(spec.type) && !external(old.spec?.type) && spec.clusterIP === old.spec?.clusterIP) {
+    delete spec.clusterIP
+    delete spec.clusterIPs
+  }
+  if (external(spec.type) || external(old.spec?.type)) return
   if (!spec.clusterIP && old.spec?.clusterIP) {
     spec.clusterIP = old.spec.clusterIP
     spec.clusterIPs = old.spec.clusterIPs
   }
-  if (!externalTypes.includes(spec.type)) return
+  if (
+    !externalTypes.includes(spec.type) &&
+    !spec.externalIPs &&
+    spec.externalTrafficPolicy === old.spec?.externalTrafficPolicy
+  )
+    delete spec.externalTrafficPolicy
   for (const port of spec.ports ?? []) {
-    if (port.nodePort) continue
-    const same = old.spec?.ports?.find((other: any) => other.port === port.port && other.protocol === port.protocol)
-    if (same?.nodePort) port.nodePort = same.nodePort
+    const before = (other: any) => other.port === port.port && other.protocol === port.protocol
+    const { nodePort } = old.spec?.ports?.find(before) ?? {}
+    if (!nodePort) continue
+    if (externalTypes.includes(spec.type)) port.nodePort ||= nodePort
+    else if (port.nodePort === nodePort) delete port.nodePort
   }
 }
 

@@ -125,4 +125,8 @@ test('a Service keeps what was allocated when it is replaced without it', () => 
   assert.deepEqual(causes, [])
   assert.equal(object.spec.clusterIP, '127.48.0.9')
   assert.equal(object.spec.ports[0].nodePort, 30001)
+  const patched = { ...object, spec: { ...object.spec, type: 'ClusterIP' } }
+  const closed = prepareUpdate(info, patched, object)
+  assert.deepEqual(closed.causes, [])
+  assert.equal(closed.object.spec.ports[0].nodePort, undefined)
 })
