@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Event, Lease, Node, Pod } from '#kube'
 import { until } from '#lib/testing'
-import { condition, main, shell, testCluster } from './testing.ts'
+import { condition, main, shell, testCluster } from './testing/cluster.ts'
 
 test('registers its nodes with leases and a share of the machine each', async (t) => {
   const { kube } = await testCluster(t, { nodes: 2, capacity: { cpu: 4, memoryBytes: 2 ** 30 } })
@@ -102,7 +102,8 @@ test('is ready when the probe says so, and restarts what is not alive', async (t
   await until(async () => {
     const { items } = await kube.listAll(Event, { namespace: 'shop' })
     return items.some(
-      ({ reason, message }) => reason === 'Unhealthy' && message?.startsWith('Liveness probe failed: HTTP probe failed'),
+      ({ reason, message }) =>
+        reason === 'Unhealthy' && message?.startsWith('Liveness probe failed: HTTP probe failed'),
     )
   })
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Kube, type objects, Pod, Service } from '#kube'
@@ -131,18 +131,27 @@ class Agent implements NodeAgent {
   async start(): Promise<void> {
     const { pki, clock, log, kube, port = 0 } = this.#options
     await this.#adopt()
-    const server = await startKubeletServer({
-      cert: readFileSync(pki.cert),
-      key: readFileSync(pki.key),
-      ca: readFileSync(pki.ca),
-      host: hostIP,
-      port,
-      clock,
-      log,
-      find: (namespace, pod, container, previous) => this.#log(namespace, pod, container, previous),
+    const serve = (at: number) =>
+      startKubeletServer({
+        cert: readFileSync(pki.cert),
+        key: readFileSync(pki.key),
+        ca: readFileSync(pki.ca),
+        host: hostIP,
+        port: at,
+        clock,
+        log,
+        find: (namespace, pod, container, previous) => this.#log(namespace, pod, container, previous),
+      })
+    // The port of the last time, so that the API server need not learn a new one; unless someone else has it now.
+    const portFile = join(this.#directory, 'kubelet-port')
+    const last = port || Number(existsSync(portFile) ? readFileSync(portFile, 'latin1') : 0)
+    const server = await serve(last || 0).catch((error) => {
+      if (port || error.code !== 'EADDRINUSE') throw error
+      return serve(0)
     })
     this.#server = server
     this.kubeletPort = server.port
+    writeFileSync(portFile, String(server.port))
     this.#loops = [this.#register(), this.#watchPods(kube), this.#look(), this.#collect()]
   }
 

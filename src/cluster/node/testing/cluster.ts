@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { createKube, type Kube, Namespace, type objects, Pod } from '#kube'
 import { silentLogger, systemClock } from '#lib'
 import { temporaryDirectory, until } from '#lib/testing'
-import { startApiServer } from '../api/index.ts'
-import { ensurePki } from '../pki/index.ts'
-import { Store } from '../store/index.ts'
-import { type NodeAgent, type NodeAgentOptions, startNodeAgent } from './index.ts'
+import { startApiServer } from '../../api/index.ts'
+import { ensurePki } from '../../pki/index.ts'
+import { Store } from '../../store/index.ts'
+import { type NodeAgent, type NodeAgentOptions, startNodeAgent } from '../index.ts'
 
 /** For tests: the real API server with a node agent, and helpers that read as use. */
 export interface TestCluster {
@@ -33,22 +33,31 @@ interface TestContext {
 export const hostEnv = { PATH: process.env['PATH'], LANG: 'C.UTF-8' }
 
 export async function testCluster(t: TestContext, options: Partial<NodeAgentOptions> = {}): Promise<TestCluster> {
-  const { home, kube, url } = await testApi(t)
+  const { home, kube, url, defer } = await testApi(t)
   const agentOptions: NodeAgentOptions = { ...agentDefaults(home, kube), ...options }
   const agent = await startNodeAgent(agentOptions)
-  t.after(() => agent.close({ stopPods: true, graceMs: 0 }))
+  defer(() => agent.close({ stopPods: true, graceMs: 0 }))
   await agent.registered
   return { home, url, kube, agent, options: agentOptions, run: (...rest) => runPod(kube, ...rest) }
 }
 
-export async function testApi(t: TestContext): Promise<{ home: string; kube: Kube; url: string }> {
+/** The API alone. `defer`: what is to be done at the end, the last one first, before the API goes. */
+export async function testApi(
+  t: TestContext,
+): Promise<{ home: string; kube: Kube; url: string; defer(fn: () => unknown): void }> {
+  const deferred: (() => unknown)[] = []
+  t.after(async () => {
+    const errors: unknown[] = []
+    for (const fn of deferred.reverse()) await Promise.resolve(fn()).catch((error) => errors.push(error))
+    if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join('; '))
+  })
   const home = temporaryDirectory(t)
   const stop = new AbortController()
   const pki = await ensurePki(home)
   const store = Store.open({ path: join(home, 'store/state.db'), encryptionKey: pki.encryptionKey })
   const api = await startApiServer({ pki, store, port: 0, signal: stop.signal })
   const kube = createKube(api.transport())
-  t.after(async () => {
+  deferred.push(async () => {
     stop.abort()
     kube.close()
     await api.close()
@@ -57,7 +66,7 @@ export async function testApi(t: TestContext): Promise<{ home: string; kube: Kub
   await kube
     .create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } } as any)
     .catch((error) => error)
-  return { home, kube, url: api.url }
+  return { home, kube, url: api.url, defer: (fn) => deferred.push(fn) }
 }
 
 export function agentDefaults(home: string, kube: Kube): NodeAgentOptions {
