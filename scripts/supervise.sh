@@ -31,13 +31,18 @@ keep() {
     # A trapped signal interrupts wait: the child still ends.
     while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
     [ -n "$ending" ] && break
+    # Whose supervisor was killed does not restart anything: the next `cuddle up` has begun anew.
+    kill -0 $$ 2>/dev/null || break
     echo "$(date -u +%FT%TZ) $name ended with $code" >&2
     # 78: the configuration or the store cannot be used; trying again would change nothing.
-    [ "$code" -eq 78 ] && break
+    if [ "$code" -eq 78 ]; then
+      kill -TERM $$
+      break
+    fi
     if [ $(($(date +%s) - began)) -gt 10 ]; then pause=0; else pause=$((pause < 10 ? pause + 1 : 10)); fi
     [ $pause -gt 1 ] && sleep $((pause - 1))
   done
-  rm -f "$run/$name.pid"
+  [ "$(cat "$run/$name.pid" 2>/dev/null)" = "$child" ] && rm -f "$run/$name.pid"
 }
 
 keep control . "--max-semi-space-size=2" & control=$!

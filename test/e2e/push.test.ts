@@ -26,6 +26,7 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
   await t.test('a second version goes live with no failed request', async () => {
     await commitEdit(home, repository, 'server.js', "version = 'v1'", "version = 'v2'")
     const load = startLoad({ port: home.ports.router, host: 'hello.localhost', path: '/', clients: 4 })
+    t.after(() => load.stop().then(() => {}))
     const push = await home.git(repository, 'push', 'cuddle', 'main')
     const result = await load.stop()
     assert.equal(push.code, 0, push.stderr)
