@@ -7,3 +7,4 @@ root=$(CDPATH= cd -- "$(dirname "$0")/.." && pwd -P)
 cuddle_node "$root"
 "$CUDDLE_NODE" "$root/scripts/gen-types.ts" "$1"
 "$CUDDLE_NODE" "$root/scripts/gen-schema.ts" "$1" "$2"
+"$CUDDLE_NODE" "$root/scripts/gen-crds.ts"

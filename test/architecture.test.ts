@@ -23,7 +23,7 @@ const allowed: Record<string, readonly string[]> = {
 }
 
 /** Only the daemons start the cluster and the operator. */
-const starters = new Set(['src/cli/control.ts', 'src/cli/node.ts'])
+const starters = new Set(['src/cli/control.ts', 'src/cli/control-platform.ts', 'src/cli/node.ts'])
 
 const thirdParty: Record<string, readonly string[]> = {
   lib: [],

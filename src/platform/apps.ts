@@ -1,7 +1,6 @@
 import { isAlreadyExists, Namespace } from '#kube'
 import { CuddleError } from '#lib'
 import { namespace as namespaceObject } from '#manifests'
-import { validAppName } from '#spec'
 import type { Context } from './context.ts'
 import { App, type AppObject, apiVersion, labels } from './kinds.ts'
 import { currentRelease, getApp, startRelease } from './releases.ts'
@@ -12,6 +11,7 @@ import { effectiveObjects } from './scale.ts'
  * @throws CuddleError `bad-name`, `app-exists`, or `name-taken` when a namespace of that name is somebody else's
  */
 export async function createApp(context: Context, name: string): Promise<AppObject> {
+  const { validAppName } = await import('#spec')
   const problem = validAppName(name)
   if (problem)
     throw new CuddleError('bad-name', problem.message, {

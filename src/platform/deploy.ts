@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { CuddleError, errorMessage, formatDuration, randomSuffix, rfc3339 } from '#lib'
-import { type AppSpec, missingConfig, resolveSpec } from '#spec'
+import type { AppSpec } from '#spec'
 import type { Builder, BuildSource } from './build/index.ts'
 import { appUrl, type Context, readSettings } from './context.ts'
 import { expectLive, followRelease } from './follow.ts'
@@ -33,6 +33,7 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     await settleBuild(context, build, { phase: 'Failed', message: errorMessage(error).slice(0, 1000) })
     throw error
   }
+  const { resolveSpec } = await import('#spec')
   const resolved = resolveSpec({
     files: result.files,
     detected: { kind: result.kind, processes: result.processes },
@@ -90,6 +91,7 @@ async function completeConfig(
   write: (line: string) => void,
 ): Promise<Record<string, string>> {
   const config = await releaseConfig(context, await currentRelease(context, await getApp(context, app)))
+  const { missingConfig } = await import('#spec')
   const { generate, prompt } = missingConfig(spec, config)
   if (prompt.length > 0) {
     throw new CuddleError('missing-config', `${app} needs config vars that are not set`, {

@@ -1,7 +1,6 @@
 import type { KubeObject } from '#kube'
 import { CuddleError } from '#lib'
 import { configSecret, diff, type ObjectDiff } from '#manifests'
-import { resolveSpec } from '#spec'
 import { type Context, readSettings } from './context.ts'
 import type { ReleaseObject } from './kinds.ts'
 import { currentRelease, getApp, nextRelease, releaseConfig } from './releases.ts'
@@ -46,6 +45,7 @@ export async function planApp(
   const detected = Object.fromEntries(
     Object.entries(before).flatMap(([name, process]) => (process.command ? [[name, process.command]] : [])),
   )
+  const { resolveSpec } = await import('#spec')
   const resolved = resolveSpec({ files, detected: { kind, processes: detected }, appName })
   if (!resolved.ok) {
     throw new CuddleError('bad-spec', `the app spec of ${appName} has problems`, {

@@ -1,7 +1,7 @@
 import { isAlreadyExists, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
 import { type CompileInput, compile, configSecret } from '#manifests'
-import { type AppSpec, validConfig } from '#spec'
+import type { AppSpec } from '#spec'
 import { appUrl, type Context, readSettings, type Settings } from './context.ts'
 import {
   App,
@@ -227,6 +227,7 @@ export async function setConfig(
     if (value === null) delete config[key]
     else config[key] = value
   }
+  const { validConfig } = await import('#spec')
   const problems = validConfig(config)
   if (problems.length > 0) {
     throw new CuddleError('bad-config', `the config of ${appName} was not changed`, {
