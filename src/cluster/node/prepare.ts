@@ -8,6 +8,7 @@ import type { DownwardContext } from './downward.ts'
 import { containerEnvironment, type EnvSources, environmentRefs } from './env.ts'
 import { expand } from './expand.ts'
 import type { PreparedImage } from './images.ts'
+import type { VolumePaths } from './volumes.ts'
 
 /** A container ready to be started. */
 export interface Prepared {
@@ -26,14 +27,15 @@ export async function prepareContainer(
   context: DownwardContext,
   container: objects.Container,
   directory: PodDirectory,
-  volumeEnv: Record<string, string>,
+  volumes: VolumePaths,
 ): Promise<Prepared> {
   const [image, sources] = await Promise.all([
     node.images.prepare(container.image ?? ''),
     environmentSources(node, context.pod, container),
   ])
   const given = containerEnvironment(container, context, sources)
-  const env = withDefaults(node, context, image, directory, { ...volumeEnv, ...given })
+  const mounts = mountsOf(container, volumes)
+  const env = relocated(withDefaults(node, context, image, directory, { ...mountVariables(mounts), ...given }), mounts)
   const cwd = workingDirectory(image, container, directory)
   const argv = container.command?.length
     ? [...container.command, ...(container.args ?? [])]
@@ -46,6 +48,43 @@ export async function prepareContainer(
     )
   }
   return { command: [findProgram(words[0], image, cwd, env['PATH']), ...words.slice(1)], env, cwd, imageID: image.id }
+}
+
+interface Mount {
+  volume: string
+  mountPath: string
+  /** Where it really is. */
+  path: string
+}
+
+function mountsOf(container: objects.Container, volumes: VolumePaths): Mount[] {
+  return (container.volumeMounts ?? []).flatMap(({ name, mountPath, subPath }) => {
+    const path = volumes[name]
+    return path
+      ? [{ volume: name, mountPath: normalize(mountPath), path: subPath ? join(path, normalize(`/${subPath}`)) : path }]
+      : []
+  })
+}
+
+/** A process pod sees the machine's file system, so it is told where its volumes are. */
+function mountVariables(mounts: readonly Mount[]): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const { volume, mountPath, path } of mounts) {
+    env[`CUDDLE_VOLUME_${volume.toUpperCase().replaceAll('-', '_')}`] = path
+    if (mountPath === '/tmp') env['TMPDIR'] = path
+  }
+  return env
+}
+
+/** Variables that name a place in a mount (`ERL_CRASH_DUMP=/tmp/erl_crash.dump`) name it where it really is. */
+function relocated(env: Record<string, string>, mounts: readonly Mount[]): Record<string, string> {
+  if (mounts.length === 0) return env
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    const mount = mounts.find(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`))
+    out[name] = mount ? mount.path + value.slice(mount.mountPath.length) : value
+  }
+  return out
 }
 
 async function environmentSources(

@@ -233,13 +233,7 @@ export class PodWorker {
     const record = this.record.containers[spec.name]
     await this.#cleaning.get(spec.name)
     try {
-      const prepared = await prepareContainer(
-        node,
-        this.#downward(),
-        spec,
-        this.#directory,
-        this.#volumeEnvironment(spec),
-      )
+      const prepared = await prepareContainer(node, this.#downward(), spec, this.#directory, this.#volumes ?? {})
       if (this.#removed || this.#closed || this.record.pod.metadata.deletionTimestamp) return
       this.#begin(record, spec.name, prepared.imageID)
       node.events.record(
@@ -559,17 +553,6 @@ export class PodWorker {
   #downward(): DownwardContext {
     const { hostIP, allocatable } = this.#node
     return { pod: this.record.pod, podIP: this.record.ip, hostIP, allocatable }
-  }
-
-  #volumeEnvironment(container: objects.Container): Record<string, string> {
-    const env: Record<string, string> = {}
-    for (const { name, mountPath } of container.volumeMounts ?? []) {
-      const path = this.#volumes?.[name]
-      if (!path) continue
-      if (mountPath === '/tmp') env['TMPDIR'] = path
-      else env[`CUDDLE_VOLUME_${name.toUpperCase().replaceAll('-', '_')}`] = path
-    }
-    return env
   }
 
   #graceSeconds(): number {
