@@ -23,7 +23,6 @@ keep() {
   trap 'ending=1; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM
   ending=
   while [ -z "$ending" ]; do
-    began=$(date +%s)
     "$node" --disable-warning=ExperimentalWarning $3 "$root/src/cli/$name.ts" --home "$home" >>"$home/log/$name.log" 2>&1 &
     child=$!
     echo "$child" >"$run/$name.pid"
@@ -39,7 +38,8 @@ keep() {
       kill -TERM $$
       break
     fi
-    if [ $(($(date +%s) - began)) -gt 10 ]; then pause=0; else pause=$((pause < 10 ? pause + 1 : 10)); fi
+    # One that was ready is started again at once; one that never was, after growing pauses.
+    if [ "$(cat "$run/$name.ready" 2>/dev/null)" = "$child" ]; then pause=0; else pause=$((pause < 10 ? pause + 1 : 10)); fi
     [ $pause -gt 1 ] && sleep $((pause - 1))
   done
   [ "$(cat "$run/$name.pid" 2>/dev/null)" = "$child" ] && rm -f "$run/$name.pid"

@@ -25,7 +25,8 @@ async function appPids(home: Awaited<ReturnType<typeof newHome>>): Promise<strin
 
 test('SIGKILL of control, again and again under load: nothing fails, nothing restarts, nothing is lost', async (t) => {
   const home = await newHome(t)
-  assert.equal((await home.up()).code, 0)
+  const up = await home.up()
+  assert.equal(up.code, 0, up.stderr)
   const repository = await home.app('hello', 'node-hello')
   const push = await home.git(repository, 'push', 'cuddle', 'main')
   assert.equal(push.code, 0, push.stderr)
@@ -68,7 +69,8 @@ test('SIGKILL of control, again and again under load: nothing fails, nothing res
 
 test('SIGKILL of node, again and again: apps live on, and the router is back with what it knew', async (t) => {
   const home = await newHome(t)
-  assert.equal((await home.up()).code, 0)
+  const up = await home.up()
+  assert.equal(up.code, 0, up.stderr)
   const repository = await home.app('hello', 'node-hello')
   assert.equal((await home.git(repository, 'push', 'cuddle', 'main')).code, 0)
   const before = await appPids(home)
@@ -89,7 +91,8 @@ test('SIGKILL of node, again and again: apps live on, and the router is back wit
 
 test('control killed in the middle of a rollout: the release still goes live', async (t) => {
   const home = await newHome(t)
-  assert.equal((await home.up()).code, 0)
+  const up = await home.up()
+  assert.equal(up.code, 0, up.stderr)
   const repository = await home.app('hello', 'node-hello')
   assert.equal((await home.git(repository, 'push', 'cuddle', 'main')).code, 0)
   const set = home.cuddle(['config:set', 'ROUND=1', '-a', 'hello'])
@@ -106,7 +109,8 @@ test('control killed in the middle of a rollout: the release still goes live', a
 
 test('after a reboot, up brings every app back', async (t) => {
   const home = await newHome(t)
-  assert.equal((await home.up()).code, 0)
+  const up = await home.up()
+  assert.equal(up.code, 0, up.stderr)
   const repository = await home.app('hello', 'node-hello')
   assert.equal((await home.git(repository, 'push', 'cuddle', 'main')).code, 0)
   // Power off: everything of this home goes at once, the app too.
