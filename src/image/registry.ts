@@ -38,6 +38,8 @@ const accepted = [mediaTypes.manifest, mediaTypes.index, dockerManifest, dockerL
 /** A registry that speaks the distribution API (opencontainers/distribution-spec), e.g. `openRegistry({ url })`. */
 export function openRegistry(options: RegistryOptions): Registry {
   const client = createRegistryClient(options)
+  /** `repository digest` of blobs that were seen there or sent. */
+  const present = new Set<string>()
 
   async function pull(
     layout: Layout,
@@ -84,18 +86,31 @@ export function openRegistry(options: RegistryOptions): Registry {
       checkRepository(repository)
       const manifest = readManifest(layout, digest)
       const sent = { blobs: 0, bytes: 0 }
-      await inParallel([manifest.config, ...manifest.layers], async (blob) => {
-        if (!(await sendBlob(client, layout, repository, blob, mountFrom, signal))) return
-        sent.blobs++
-        sent.bytes += blob.size
-      })
-      await client.request('PUT', `/v2/${repository}/manifests/${encodeURIComponent(tag)}`, {
-        headers: { 'content-type': manifest.mediaType },
-        body: layout.read(digest),
-        scope: `repository:${repository}:pull,push`,
-        expect: [201],
-        signal,
-      })
+      const send = (blobs: Descriptor[]) =>
+        inParallel(blobs, async (blob) => {
+          if (await sendBlob(client, layout, repository, blob, mountFrom, signal)) {
+            sent.blobs++
+            sent.bytes += blob.size
+          }
+          present.add(`${repository} ${blob.digest}`)
+        })
+      const putManifest = async (expect: number[]) => {
+        const { response } = await client.request('PUT', `/v2/${repository}/manifests/${encodeURIComponent(tag)}`, {
+          headers: { 'content-type': manifest.mediaType },
+          body: layout.read(digest),
+          scope: `repository:${repository}:pull,push`,
+          expect,
+          signal,
+        })
+        await response.body?.cancel()
+        return response.status
+      }
+      const blobs = [manifest.config, ...manifest.layers]
+      await send(blobs.filter((blob) => !present.has(`${repository} ${blob.digest}`)))
+      // The registry may have been swept since a blob was seen there: then it refuses, and everything is asked for again.
+      if ((await putManifest([201, 400, 404])) === 201) return sent
+      await send(blobs)
+      await putManifest([201])
       return sent
     },
   }

@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs'
 import { CuddleError, formatDuration, KeyedMutex } from '#lib'
-import { checkOut, type Listing, readText, removeLeftovers } from './checkout.ts'
+import { checkOut, readText, removeLeftovers } from './checkout.ts'
 import type { BuildContext } from './context.ts'
 import { detect } from './detect.ts'
 import { buildElixir } from './elixir.ts'
 import { buildErlang } from './erlang.ts'
 import { buildImage, type LayerMemory } from './image.ts'
+import type { Listing } from './listing.ts'
 import { buildNode } from './node.ts'
 import { buildProcfile } from './procfile.ts'
 import { createResidents } from './residents.ts'
@@ -48,6 +49,7 @@ export function createBuilder(options: BuilderOptions): Builder {
     let listing: Listing
     try {
       listing = await step('checkout', () => checkOut(workspace, request.source, hostEnv.PATH, signal))
+      removeLeftovers(workspace.src, listing)
     } catch (error) {
       await residents.end(app)
       throw error
@@ -59,7 +61,6 @@ export function createBuilder(options: BuilderOptions): Builder {
     if (signal?.aborted) throw new CuddleError('build-cancelled', 'the build was cancelled')
     if (!built) {
       await residents.end(app)
-      removeLeftovers(workspace.src, listing)
       built = await cold[kind](context)
     }
     const memory = memories.get(app) ?? new Map()
@@ -80,7 +81,7 @@ export function createBuilder(options: BuilderOptions): Builder {
     write(
       `-----> Image ${image.digest.slice(0, 19)} (${image.layers.length} layers, ${reused} unchanged, ${formatDuration(timings.total)})`,
     )
-    if (kind === 'elixir' && built.mode === 'cold') residents.start(context)
+    if (kind === 'elixir' && built.mode === 'cold') residents.start(context, built)
     return {
       digest: image.digest,
       image: `cuddle.local/${app}@${image.digest}`,

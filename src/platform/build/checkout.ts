@@ -1,12 +1,10 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
-import { join, posix } from 'node:path'
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { CuddleError, exec } from '#lib'
+import { checkLink, type Listing } from './listing.ts'
 import { syncDirectory } from './sync-directory.ts'
 import type { BuildSource } from './types.ts'
 import type { Workspace } from './workspace.ts'
-
-/** The files of a source: path → what identifies the content (git's blob id and mode, or a hash). */
-export type Listing = Map<string, string>
 
 /** Folders that build tools keep in a source; they stay between builds unless the source has them itself. */
 const caches = new Set(['_build', 'deps', 'node_modules'])
@@ -67,14 +65,6 @@ export async function checkOut(
   return listing
 }
 
-/** @throws CuddleError `bad-source` when a symlink leads out of the source */
-export function checkLink(file: string, target: string): void {
-  const resolved = posix.normalize(posix.join(posix.dirname(file), target))
-  if (target.startsWith('/') || resolved === '..' || resolved.startsWith('../')) {
-    throw new CuddleError('bad-source', `${file} is a symlink to ${target}, which is outside of the source`)
-  }
-}
-
 /** Removes what an earlier build or source left in the folder, except the caches: the same source is the same folder. */
 export function removeLeftovers(src: string, listing: Listing): void {
   const directories = new Set<string>()
@@ -91,26 +81,6 @@ export function removeLeftovers(src: string, listing: Listing): void {
     }
   }
   visit('')
-}
-
-/** The paths that differ between two listings. */
-export function changedPaths(before: Listing, after: Listing): string[] {
-  const changed: string[] = []
-  for (const [path, id] of after) if (before.get(path) !== id) changed.push(path)
-  for (const path of before.keys()) if (!after.has(path)) changed.push(path)
-  return changed.sort()
-}
-
-/** Deletes a file and the folders that become empty by that. */
-export function removeFile(src: string, path: string): void {
-  rmSync(join(src, path), { force: true, recursive: true })
-  for (let parent = posix.dirname(path); parent !== '.'; parent = posix.dirname(parent)) {
-    try {
-      rmdirSync(join(src, parent))
-    } catch {
-      return
-    }
-  }
 }
 
 /** A small text file of the source, or undefined. Symlinks are not followed. */

@@ -1,5 +1,5 @@
 import { type Clock, CuddleError, type Logger } from '#lib'
-import type { Listing } from './checkout.ts'
+import type { Listing } from './listing.ts'
 import { type RunLimits, type RunResult, run } from './run.ts'
 import type { Workspace } from './workspace.ts'
 

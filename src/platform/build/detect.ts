@@ -1,5 +1,5 @@
 import { CuddleError } from '#lib'
-import type { Listing } from './checkout.ts'
+import type { Listing } from './listing.ts'
 import type { BuildKind } from './types.ts'
 
 const marks: { file: string; kind: BuildKind; title: string }[] = [

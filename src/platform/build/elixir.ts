@@ -6,7 +6,7 @@ import { type BuildContext, failed, missingTool, runIn } from './context.ts'
 import { releaseIdentity, releaseLayers } from './release-layers.ts'
 import type { RunResult } from './run.ts'
 import { settleTimes } from './settle-times.ts'
-import type { Built } from './types.ts'
+import type { Built, LayerPlan } from './types.ts'
 
 /**
  * `mix release` of the whole project, from what an earlier build left compiled. A project without `releases:` gets the
@@ -17,8 +17,11 @@ export async function buildElixir(context: BuildContext): Promise<Built> {
   return elixirRelease(context, 'cold')
 }
 
-/** What follows from an assembled release, whoever assembled it. */
-export function elixirRelease(context: BuildContext, mode: Built['mode']): Built {
+/**
+ * What follows from an assembled release, whoever assembled it.
+ * @param stable see releaseLayers
+ */
+export function elixirRelease(context: BuildContext, mode: Built['mode'], stable?: readonly LayerPlan[]): Built {
   const { workspace } = context
   const identity = releaseIdentity(workspace.release, (path) => readText(workspace.release, path))
   if (!identity) throw new CuddleError('build-failed', 'mix release left no release behind')
@@ -28,7 +31,7 @@ export function elixirRelease(context: BuildContext, mode: Built['mode']): Built
   return {
     runtime: 'beam',
     processes: { web: `bin/${identity.name} start` },
-    layers: releaseLayers(workspace.release, ownApplications(context)),
+    layers: releaseLayers(workspace.release, ownApplications(context), stable),
     mode,
   }
 }

@@ -14,19 +14,27 @@ const maxSpread = 16
  * spread over up to 16 layers by name: the change of one rewrites a sixteenth, and where a module lies depends on
  * nothing but its name and the size of the app.
  * @param own names of the app's own applications
+ * @param stable the layers of an earlier call, when surely only the app changed since: what lies below is not listed again
  */
-export function releaseLayers(release: string, own: readonly string[]): LayerPlan[] {
-  const listed = listTree(release, { prefix: 'app', skip: (path) => path === 'tmp' })
-  const erts: TreeEntry[] = []
-  const dependencies: TreeEntry[] = []
-  const app: TreeEntry[] = []
-  for (const entry of listed) {
-    const [, top, second] = entry.path.split('/')
-    if (top.startsWith('erts-')) erts.push(entry)
-    else if (top === 'lib' && second && !isOwn(second, own)) dependencies.push(entry)
-    else app.push(entry)
+export function releaseLayers(release: string, own: readonly string[], stable?: readonly LayerPlan[]): LayerPlan[] {
+  const below = stable?.filter((layer) => layer.name === 'erts' || layer.name === 'dependencies')
+  const skip = (path: string) => path === 'tmp' || (below !== undefined && partOf(path, own) !== 'app')
+  const parts: Record<Part, TreeEntry[]> = { erts: [], dependencies: [], app: [] }
+  for (const entry of listTree(release, { prefix: 'app', skip })) {
+    parts[partOf(entry.path.slice('app/'.length), own)].push(entry)
   }
-  return [...plan('erts', erts), ...plan('dependencies', dependencies), ...spread(app)]
+  return [
+    ...(below ?? [...plan('erts', parts.erts), ...plan('dependencies', parts.dependencies)]),
+    ...spread(parts.app),
+  ]
+}
+
+type Part = 'erts' | 'dependencies' | 'app'
+
+function partOf(path: string, own: readonly string[]): Part {
+  const [top, second] = path.split('/', 2)
+  if (top.startsWith('erts-')) return 'erts'
+  return top === 'lib' && second !== undefined && !isOwn(second, own) ? 'dependencies' : 'app'
 }
 
 function isOwn(folder: string, own: readonly string[]): boolean {

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { deferred } from '#lib'
-import { changedPaths, type Listing } from './checkout.ts'
 import type { BuildContext } from './context.ts'
 import { elixirRelease } from './elixir.ts'
+import { changedPaths, type Listing } from './listing.ts'
 import { killTree } from './process-tree.ts'
 import { lowerPriority, plain, splitLines } from './run.ts'
 import { settleTimes } from './settle-times.ts'
-import type { Built } from './types.ts'
+import type { Built, LayerPlan } from './types.ts'
 
 const script = fileURLToPath(new URL('resident.exs', import.meta.url))
 const startTimeoutMs = 60_000
@@ -41,12 +41,15 @@ export class Resident {
   #marks: (() => void)[] = []
   #project!: Project
   #listing: Listing
+  /** The layers of the cold build; those below the app stay what they were. */
+  readonly #below: readonly LayerPlan[]
   #ebin!: Stamps
   #consolidated!: Stamps
 
-  private constructor(child: ChildProcess, listing: Listing) {
+  private constructor(child: ChildProcess, listing: Listing, below: readonly LayerPlan[]) {
     this.#child = child
     this.#listing = listing
+    this.#below = below
     const [, stdout, stderr, requests, replies] = child.stdio
     this.#wire = requests as Duplex
     this.#wire.on('error', () => {})
@@ -61,8 +64,8 @@ export class Resident {
     child.on('error', () => this.#ended())
   }
 
-  /** Starts the compiler and waits until it has loaded the project as it lies in the workspace. */
-  static async start(context: BuildContext): Promise<Resident | undefined> {
+  /** Starts the compiler and waits until it has loaded the project as it lies in the workspace, just built cold. */
+  static async start(context: BuildContext, built: Built): Promise<Resident | undefined> {
     const { workspace, env, clock } = context
     const child = spawn('elixir', ['--erl', '+sbwt none +sbwtdcpu none +sbwtdio none', script], {
       cwd: workspace.src,
@@ -71,7 +74,7 @@ export class Resident {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     if (child.pid !== undefined) lowerPriority(child.pid)
-    const resident = new Resident(child, context.listing)
+    const resident = new Resident(child, context.listing, built.layers)
     const cancel = clock.after(startTimeoutMs, () => void resident.close())
     const said = resident.#marked()
     const [status, ...lines] = (await resident.#reply()).split('\n')
@@ -111,7 +114,7 @@ export class Resident {
         if (!(await step('release', () => this.#updateRelease(workspace.release, changed)))) return undefined
       }
       this.#remember(listing)
-      return elixirRelease(context, 'warm')
+      return elixirRelease(context, 'warm', this.#below)
     } finally {
       stopWatching()
     }

@@ -2,14 +2,14 @@ import { type Clock, errorMessage, type Logger, stableStringify } from '#lib'
 import type { BuildContext } from './context.ts'
 import { processTree } from './process-tree.ts'
 import { Resident } from './resident.ts'
-import type { BuilderOptions } from './types.ts'
+import type { BuilderOptions, Built } from './types.ts'
 
 /** The compilers that stay: at most one per app, given back when unused or when memory is short. */
 export interface Residents {
   /** The app's compiler once it is ready; undefined when there is none, or it was started with other variables. */
   ready(app: string, env: Record<string, string>): Promise<Resident | undefined>
   /** Starts a compiler for what was just built cold, in the background. */
-  start(context: BuildContext): void
+  start(context: BuildContext, built: Built): void
   end(app: string): Promise<void>
   pids(): Map<string, number>
   close(): Promise<void>
@@ -75,10 +75,10 @@ export function createResidents(
       enforceMemory()
       return held.has(app) ? resident : undefined
     },
-    start(context) {
+    start(context, built) {
       if (options === false || closed || held.has(context.app)) return
       const { app } = context
-      const starting = Resident.start(context).catch((error) => {
+      const starting = Resident.start(context, built).catch((error) => {
         log.warn({ app, error: errorMessage(error) }, 'no resident compiler')
         return undefined
       })

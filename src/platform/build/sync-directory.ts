@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path'
 import { listTree } from '#image'
 import { CuddleError, exec, sha256 } from '#lib'
-import { checkLink, type Listing } from './checkout.ts'
+import { checkLink, type Listing } from './listing.ts'
 
 const ignored = new Set(['.git', '_build', 'node_modules', '.elixir_ls', '.hg', '.svn'])
 
