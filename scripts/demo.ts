@@ -71,7 +71,7 @@ function onPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, program)))
 }
 
-async function edit(changes: Sample['second'], message: string): Promise<void> {
+async function edit(changes: Sample['crash'], message: string): Promise<void> {
   const path = join(repository, changes.file)
   const before = readFileSync(path, 'utf8')
   const after = before.replace(changes.find, changes.replace)

@@ -66,7 +66,16 @@ export function startOperator(options: OperatorOptions): Operator {
       },
     })
     const namespace = type.namespaced ? options.namespace : undefined
-    const reflector = new Reflector({ kube, type, cache, clock, log, signal, namespace })
+    const reflector = new Reflector({
+      kube,
+      type,
+      cache,
+      clock,
+      log,
+      signal,
+      namespace,
+      maxRetryMs: options.maxRetryMs,
+    })
     const kind = { cache, reflector, listeners }
     kinds.set(kindKey(type), kind)
     return kind

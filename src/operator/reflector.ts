@@ -10,6 +10,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   log: Logger
   signal: AbortSignal
   namespace?: string | undefined
+  /** Longest pause between attempts, ms. */
+  maxRetryMs?: number | undefined
 }
 
 /** The server sends a bookmark about once a minute: a longer silence means that nobody is there. */
@@ -76,7 +78,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
   /** Notes the failure; the ms to wait before going on. */
   #afterFailure(error: unknown): number {
     const { log } = this.#options
-    const max = this.#hasSynced ? backoff.max : maxUnsyncedMs
+    const longest = this.#options.maxRetryMs ?? backoff.max
+    const max = this.#hasSynced ? longest : Math.min(longest, maxUnsyncedMs)
     const delay = backoffDelay(this.#failures++, { ...backoff, max })
     if (error instanceof ApiError && error.code === 410) {
       this.#resourceVersion = undefined

@@ -165,6 +165,8 @@ export interface OperatorOptions {
   transform?: (type: ResourceType<any>, object: KubeObject) => KubeObject
   /** Deep-freezes cached objects, so that a step that writes to one throws; costs time per event. testAxn always does. @default false */
   freeze?: boolean
+  /** Longest pause between attempts to reach a server that is away, ms. Short where it is on the same machine. @default 30 s */
+  maxRetryMs?: number
 }
 
 export interface Operator {

@@ -90,7 +90,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   }
   const watches = [Ingress, Service, EndpointSlice].map((type) => ({ type, map: changed }))
   const routes = controller(Ingress, { name: 'router', watches, filter: () => false })
-  const operator = startOperator({ kube, controllers: [routes], signal, clock, log })
+  const operator = startOperator({ kube, controllers: [routes], signal, clock, log, maxRetryMs: 300 })
   const synced = operator.ready.then(() => {
     live = true
     rebuild()
