@@ -135,3 +135,23 @@ test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and 
   await checker.until(({ status }) => status?.phase === 'Succeeded')
   assert.deepEqual(await checker.log(), ['hook', 'bye', 'none'])
 })
+
+for (const cgroups of [undefined, false] as const) {
+  test(`notices that a container ran out of memory ${cgroups === false ? 'by looking' : 'as the machine can'}`, async (t) => {
+    const { run } = await testCluster(t, cgroups === false ? { cgroups } : {})
+    const pod = await run('greedy', {
+      restartPolicy: 'Never',
+      containers: [
+        {
+          name: 'main',
+          image: 'cuddle.local/host',
+          command: ['node', '-e', 'const kept = []; setInterval(() => kept.push(Buffer.alloc(8e6, 1)), 20)'],
+          resources: { limits: { memory: '128Mi' } },
+        },
+      ],
+    })
+    const ended = main(await pod.until(({ status }) => status?.phase === 'Failed'))?.state?.terminated
+    assert.equal(ended?.reason, 'OOMKilled')
+    assert.equal(ended?.exitCode, 137)
+  })
+}

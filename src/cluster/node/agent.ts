@@ -10,6 +10,7 @@ import { loadRecords, PodDirectory } from './directory.ts'
 import { EventRecorder } from './events.ts'
 import { follow } from './follow.ts'
 import { ImageStore } from './images.ts'
+import { MemoryGuard } from './memory-guard.ts'
 import type { BackoffRules } from './plan.ts'
 import { findByEnvironment, signal as sendSignal, sessionUsage } from './proc.ts'
 import { keepRegistered } from './registration.ts'
@@ -34,6 +35,8 @@ export interface NodeAgentOptions {
   capacity?: { cpu: number; memoryBytes: number }
   /** Restart backoff. @default 10 s doubling to 300 s, reset by a run of 10 minutes, as the kubelet */
   backoff?: Partial<BackoffRules>
+  /** `false`: limit memory by looking, as where this process may not make cgroups. @default as the machine allows */
+  cgroups?: false
   /** Port of the kubelet API on 127.0.0.1. @default any free one */
   port?: number
 }
@@ -80,6 +83,7 @@ class Agent implements NodeAgent {
   readonly #signal: AbortSignal
   readonly #directory: string
   readonly #images: ImageStore
+  readonly #guard: MemoryGuard
   /** Processes of this home carry it. */
   readonly #mark: string
   #server: { close(): Promise<void> } | undefined
@@ -92,6 +96,7 @@ class Agent implements NodeAgent {
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
     this.#directory = join(home, 'node')
     this.#mark = shortHash(this.#directory)
+    this.#guard = new MemoryGuard(clock)
     const count = options.nodes ?? 1
     const machine = options.capacity ?? { cpu: cpus().length, memoryBytes: totalmem() }
     this.#images = new ImageStore({
@@ -110,7 +115,8 @@ class Agent implements NodeAgent {
       mark: this.#mark,
       images: this.#images,
       events: new EventRecorder({ kube, clock, log, signal: this.#signal }),
-      cgroups: findCgroups(),
+      cgroups: options.cgroups === false ? undefined : findCgroups(),
+      guard: this.#guard,
       allocatable: { cpu: machine.cpu / count, memoryBytes: Math.floor(machine.memoryBytes / count) },
       pods: join(this.#directory, 'pods'),
       claims: join(this.#directory, 'volumes'),
@@ -173,6 +179,7 @@ class Agent implements NodeAgent {
 
   async close({ stopPods = false, graceMs = 10_000 }: { stopPods?: boolean; graceMs?: number } = {}): Promise<void> {
     this.#stop.abort()
+    this.#guard.close()
     await this.#server?.close()
     const workers = [...this.#workers.values()]
     if (stopPods) {

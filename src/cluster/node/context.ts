@@ -4,6 +4,7 @@ import type { AddressPool } from './address.ts'
 import type { Cgroups } from './cgroups.ts'
 import type { EventRecorder } from './events.ts'
 import type { ImageStore } from './images.ts'
+import type { MemoryGuard } from './memory-guard.ts'
 import type { BackoffRules } from './plan.ts'
 
 /** What the pods of one virtual node share. */
@@ -15,6 +16,8 @@ export interface NodeContext {
   readonly events: EventRecorder
   readonly images: ImageStore
   readonly cgroups: Cgroups | undefined
+  /** Enforces memory limits where there are no cgroups. */
+  readonly guard: MemoryGuard
   readonly addresses: AddressPool
   readonly hostIP: string
   /** In the environment of every process, as CUDDLE_NODE: what belongs to this home. */

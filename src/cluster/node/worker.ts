@@ -277,13 +277,12 @@ export class PodWorker {
 
   #limit(name: string, number: number): string[] {
     const { resources } = containersOf(this.record.pod).find(({ spec }) => spec.name === name)!.spec
-    const amount = (value: string | number | undefined) => (value === undefined ? undefined : parseQuantity(value))
     try {
       return (
         this.#node.cgroups?.create(`${this.uid}-${name}-${number}`, {
-          memoryBytes: amount(resources?.limits?.['memory']),
-          cpuLimit: amount(resources?.limits?.['cpu']),
-          cpuRequest: amount(resources?.requests?.['cpu']),
+          memoryBytes: quantity(resources?.limits?.['memory']),
+          cpuLimit: quantity(resources?.limits?.['cpu']),
+          cpuRequest: quantity(resources?.requests?.['cpu']),
         }) ?? []
       )
     } catch (error) {
@@ -351,6 +350,8 @@ export class PodWorker {
       },
     })
     this.#running.set(spec.name, running)
+    const memory = quantity(spec.resources?.limits?.['memory'])
+    if (memory && record.cgroups.length === 0) this.#node.guard.watch(attempt, memory)
     if (!this.record.pod.metadata.deletionTimestamp) running.probe(record)
     if (fresh) this.#directory.save(this.record)
     const postStart = fresh && spec.lifecycle?.postStart
@@ -370,7 +371,7 @@ export class PodWorker {
     const { attempt } = running
     running.stopProbes()
     this.#running.delete(name)
-    const outOfMemory = exit.code === 137 && oomKills(record.cgroups) > 0
+    const outOfMemory = exit.code === 137 && (oomKills(record.cgroups) > 0 || this.#node.guard.killed(attempt))
     record.started = record.ready = false
     record.state = {
       terminated: {
@@ -573,6 +574,10 @@ export class PodWorker {
   #name(): string {
     return `${this.record.pod.metadata.namespace}/${this.record.pod.metadata.name}`
   }
+}
+
+function quantity(value: string | number | undefined): number | undefined {
+  return value === undefined ? undefined : parseQuantity(value)
 }
 
 /** The record of a pod that this node has not seen before; restart counts go on where the API knows of earlier runs. */
