@@ -2,7 +2,6 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CuddleError, errorMessage, suggest } from '#lib'
 import { type Command, helpOf, type Invocation, parseWords } from './command.ts'
-import { isUnreachable, notRunning } from './connect.ts'
 import { homeDirectory } from './home.ts'
 import { Output } from './output.ts'
 import { verbs } from './verbs.ts'
@@ -40,6 +39,8 @@ async function main(words: readonly string[]): Promise<number> {
     return await command.run(invocation)
   } catch (error) {
     out.done()
+    // Loaded here, for `up` has no need of the client.
+    const { isUnreachable, notRunning } = await import('./connect.ts')
     return fail(out, isUnreachable(error) ? notRunning(home, error) : error, env)
   }
 }

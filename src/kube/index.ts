@@ -1,6 +1,6 @@
 export { type ClusterConfig, inClusterConfig, loadKubeConfig } from './config.ts'
 export { ApiError, apiError, isAlreadyExists, isConflict, isGone, isNotFound } from './errors.ts'
-export * as objects from './generated/types.ts'
+export type * as objects from './generated/types.ts'
 export { createKube, type KubeOptions } from './kube.ts'
 export {
   compareResourceVersions,

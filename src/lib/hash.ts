@@ -1,5 +1,8 @@
-import { createHash } from 'node:crypto'
+import type * as crypto from 'node:crypto'
 import { stableStringify } from './json.ts'
+
+/** Loaded when first used: most commands hash nothing, and it is a tenth of their start. */
+const createHash: typeof crypto.createHash = (...args) => process.getBuiltinModule('node:crypto').createHash(...args)
 
 /** SHA-256 as lower-case hex. */
 export function sha256(data: string | Uint8Array): string {
@@ -18,6 +21,6 @@ export function shortHash(value: unknown, length = 10): string {
 
 /** `length` random characters of the same alphabet, as generateName appends. */
 export function randomSuffix(length = 5): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(length))
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
   return Array.from(bytes, (byte) => alphabet[byte % alphabet.length]).join('')
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { CuddleError, formatDuration, systemClock } from '#lib'
+import { CuddleError, equal, formatDuration, systemClock } from '#lib'
 import type { Command, Invocation } from '../command.ts'
 import { defaultConfig, type HomeConfig, livePid, paths, readConfig, writeConfig } from '../home.ts'
 
@@ -111,7 +111,7 @@ async function checkPorts(config: HomeConfig): Promise<void> {
 
 function prepare(home: string, config: HomeConfig): void {
   const { run, log, stopping } = paths(home)
-  writeConfig(home, config)
+  if (!equal(config, readConfig(home))) writeConfig(home, config)
   mkdirSync(run, { recursive: true, mode: 0o700 })
   mkdirSync(log, { recursive: true, mode: 0o700 })
   rmSync(stopping, { force: true })
