@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { Event, Lease, Node, Pod } from '#kube'
+import { ConfigMap, Event, Lease, Node, Pod } from '#kube'
 import { until } from '#lib/testing'
 import { condition, main, shell, testCluster } from './testing/cluster.ts'
 
@@ -155,3 +156,65 @@ for (const cgroups of [undefined, false] as const) {
     assert.equal(ended?.exitCode, 137)
   })
 }
+
+test('mounts volumes where the spec wants them, and probes in the same view', async (t) => {
+  const { run, kube } = await testCluster(t)
+  await kube.create(ConfigMap, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'settings', namespace: 'shop' },
+    data: { 'app.conf': 'colour=blue' },
+  } as any)
+  const pod = await run(
+    'mounted',
+    {
+      containers: [
+        shell(
+          'cat /settings/app.conf; echo; cat /info/labels; echo; echo kept > /data/deep/file; touch /tmp/mine; exec sleep 600',
+          {
+            readinessProbe: {
+              exec: { command: ['/bin/sh', '-c', 'test -e /tmp/mine && cat /data/deep/file'] },
+              periodSeconds: 1,
+            },
+            volumeMounts: [
+              { name: 'settings', mountPath: '/settings' },
+              { name: 'info', mountPath: '/info' },
+              { name: 'data', mountPath: '/data/deep' },
+              { name: 'tmp', mountPath: '/tmp' },
+            ],
+          },
+        ),
+      ],
+      volumes: [
+        { name: 'settings', configMap: { name: 'settings' } },
+        { name: 'info', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+        { name: 'data', emptyDir: {} },
+        { name: 'tmp', emptyDir: {} },
+      ],
+    },
+    { labels: { app: 'x' } },
+  )
+  await pod.until((object) => condition(object, 'Ready') === 'True')
+  assert.deepEqual(await pod.log(), ['colour=blue', 'app="x"'])
+  assert.equal(existsSync('/data/deep'), false)
+})
+
+test('waits for what a pod refers to, and says what is missing', async (t) => {
+  const { run, kube } = await testCluster(t)
+  const pod = await run('waits', {
+    containers: [shell('echo $COLOUR; exec sleep 600', { envFrom: [{ configMapRef: { name: 'late' } }] })],
+  })
+  const waiting = main(
+    await pod.until((object) => main(object)?.state?.waiting?.reason === 'CreateContainerConfigError'),
+  )
+  assert.equal(waiting?.state?.waiting?.message, 'configmap "late" not found')
+  const late = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'late', namespace: 'shop' },
+    data: { COLOUR: 'red' },
+  }
+  await kube.create(ConfigMap, late as any)
+  await pod.until((object) => main(object)?.state?.running)
+  await until(async () => (await pod.log())[0] === 'red')
+})

@@ -11,6 +11,7 @@ import { EventRecorder } from './events.ts'
 import { follow } from './follow.ts'
 import { ImageStore } from './images.ts'
 import { MemoryGuard } from './memory-guard.ts'
+import { findNamespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
 import { findByEnvironment, signal as sendSignal, sessionUsage } from './proc.ts'
 import { keepRegistered } from './registration.ts'
@@ -123,6 +124,7 @@ class Agent implements NodeAgent {
       shim: installShim(this.#directory),
       backoff: { initialMs: 10_000, maxMs: 300_000, resetMs: 600_000, ...options.backoff },
       kubernetesService: kubernetes,
+      namespaces: once(() => findNamespaces(hostEnv['PATH'] ?? '/usr/bin:/bin')),
     }
     const contexts = Array.from({ length: count }, (_, index): [string, NodeContext] => [
       `node-${index}`,
@@ -323,6 +325,14 @@ class Agent implements NodeAgent {
 /** Ends whatever carries a mark. Shims write down how it ended, and end by themselves. */
 async function endProcesses(mark: string): Promise<void> {
   for (const { pid } of await findByEnvironment([mark])) if (!isShim(pid)) sendSignal(pid, 'SIGKILL')
+}
+
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined
+  return () => {
+    found ??= find()
+    return found
+  }
 }
 
 function cached<T>(load: () => Promise<T | undefined>): () => Promise<T | undefined> {

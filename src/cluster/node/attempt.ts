@@ -2,6 +2,7 @@ import { type FSWatcher, mkdirSync, readFileSync, statSync, watch, writeFileSync
 import { join } from 'node:path'
 import { type Clock, CuddleError, deferred } from '#lib'
 import { ContainerLog } from './log.ts'
+import { type BindMount, inView, layOut, type Namespaces } from './mounts.ts'
 import { bootId, findByEnvironment, isAlive, parseStat, signal } from './proc.ts'
 import { isShim, startShim } from './shim.ts'
 
@@ -113,6 +114,11 @@ export class Attempt {
     }
   }
 
+  /** The kind of namespace in which the container has its own view of the file system. */
+  view(): Namespaces | undefined {
+    return readText(join(this.directory, 'view')) as Namespaces | undefined
+  }
+
   close(): void {
     this.#watcher?.close()
     this.#watcher = undefined
@@ -145,6 +151,8 @@ export interface StartOptions {
   cwd: string
   cgroupFiles: readonly string[]
   clock: Clock
+  /** Mounts that the container sees at other places. */
+  view?: { kind: Namespaces; mounts: readonly BindMount[] } | undefined
 }
 
 /** Starts a container; resolves when its process exists. Throws CuddleError StartError when it does not come to be. */
@@ -162,6 +170,7 @@ export async function startAttempt(options: StartOptions): Promise<Attempt> {
   try {
     const shimPid = await startShim({
       ...options,
+      ...(options.view && enterView(options, options.view)),
       env: { ...options.env, CUDDLE_POD_UID: identity.podUid, CUDDLE_CONTAINER: identity.container },
       onEnd: () => {
         look()
@@ -187,6 +196,15 @@ export async function startAttempt(options: StartOptions): Promise<Attempt> {
   attempt = new Attempt(identity, directory, started, clock)
   attempt.follow(watcher)
   return attempt
+}
+
+function enterView(
+  { directory, cwd, command }: StartOptions,
+  { kind, mounts }: NonNullable<StartOptions['view']>,
+): { command: string[]; cwd: string } {
+  const view = layOut(join(directory, 'root'), mounts)
+  writeFileSync(join(directory, 'view'), kind)
+  return { command: inView(kind, view, join(directory, 'fstab'), cwd, command), cwd: '/' }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Cgroups } from './cgroups.ts'
 import type { EventRecorder } from './events.ts'
 import type { ImageStore } from './images.ts'
 import type { MemoryGuard } from './memory-guard.ts'
+import type { Namespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
 
 /** What the pods of one virtual node share. */
@@ -30,6 +31,8 @@ export interface NodeContext {
   readonly backoff: BackoffRules
   /** Of these only PATH and LANG reach a container. */
   readonly hostEnv: Readonly<Record<string, string | undefined>>
+  /** How mount namespaces can be made here; found out once, when first needed. */
+  namespaces(): Promise<Namespaces | undefined>
   /** default/kubernetes, once known. */
   kubernetesService(): Promise<objects.Service | undefined>
 }

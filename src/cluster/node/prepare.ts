@@ -8,6 +8,7 @@ import type { DownwardContext } from './downward.ts'
 import { containerEnvironment, type EnvSources, environmentRefs } from './env.ts'
 import { expand } from './expand.ts'
 import type { PreparedImage } from './images.ts'
+import type { BindMount, Namespaces } from './mounts.ts'
 import type { VolumePaths } from './volumes.ts'
 
 /** A container ready to be started. */
@@ -16,6 +17,8 @@ export interface Prepared {
   env: Record<string, string>
   cwd: string
   imageID: string
+  /** What the container shall see at other places than the machine has it; undefined = it sees the machine as it is. */
+  view: { kind: Namespaces; mounts: BindMount[] } | undefined
 }
 
 /**
@@ -35,8 +38,6 @@ export async function prepareContainer(
   ])
   const given = containerEnvironment(container, context, sources)
   const mounts = mountsOf(container, volumes)
-  const env = relocated(withDefaults(node, context, image, directory, { ...mountVariables(mounts), ...given }), mounts)
-  const cwd = workingDirectory(image, container, directory)
   const argv = container.command?.length
     ? [...container.command, ...(container.args ?? [])]
     : [...(image.config.Entrypoint ?? []), ...(container.args?.length ? container.args : (image.config.Cmd ?? []))]
@@ -47,7 +48,41 @@ export async function prepareContainer(
       `container ${container.name} has no command and neither has its image`,
     )
   }
-  return { command: [findProgram(words[0], image, cwd, env['PATH']), ...words.slice(1)], env, cwd, imageID: image.id }
+  const view = await viewOf(node, image, mounts)
+  const env = withDefaults(node, context, image, directory, { ...mountVariables(mounts, view !== undefined), ...given })
+  const cwd = workingDirectory(image, container, directory)
+  const program = findProgram(words[0], image, cwd, env['PATH'], view?.mounts)
+  const prepared = { command: [program, ...words.slice(1)], env, cwd, imageID: image.id, view }
+  return view ? seenFromInside(prepared, image, view.mounts) : { ...prepared, env: relocated(env, mounts) }
+}
+
+/** A private view is made for mounts that a variable cannot stand for; TMPDIR is enough for /tmp. */
+async function viewOf(node: NodeContext, image: PreparedImage, mounts: readonly Mount[]): Promise<Prepared['view']> {
+  if (mounts.every(({ mountPath }) => mountPath === '/tmp')) return undefined
+  const kind = await node.namespaces()
+  if (!kind) return undefined
+  const binds = mounts.map(({ path, mountPath }) => ({ source: path, target: mountPath }))
+  const own = image.config.WorkingDir
+  if (image.rootfs && own && own !== '/') binds.push({ source: join(image.rootfs, own), target: normalize(own) })
+  return { kind, mounts: binds }
+}
+
+function seenFromInside(prepared: Prepared, image: PreparedImage, mounts: readonly BindMount[]): Prepared {
+  const inside = (path: string) => {
+    const seen = image.rootfs && path.startsWith(`${image.rootfs}/`) ? path.slice(image.rootfs.length) : path
+    const reachable = mounts.some(({ target }) => seen === target || seen.startsWith(`${target}/`))
+    return seen !== path && reachable ? seen : path
+  }
+  const hidden = (path: string) => mounts.some(({ target }) => path.startsWith(`${target}/`))
+  const { cwd, env, command } = prepared
+  const home = hidden(env['HOME']) ? '/tmp' : env['HOME']
+  const place = inside(cwd)
+  return {
+    ...prepared,
+    command: [inside(command[0]), ...command.slice(1)],
+    env: { ...env, HOME: home },
+    cwd: place === cwd && hidden(cwd) ? '/' : place,
+  }
 }
 
 interface Mount {
@@ -67,11 +102,11 @@ function mountsOf(container: objects.Container, volumes: VolumePaths): Mount[] {
 }
 
 /** A process pod sees the machine's file system, so it is told where its volumes are. */
-function mountVariables(mounts: readonly Mount[]): Record<string, string> {
+function mountVariables(mounts: readonly Mount[], inPlace: boolean): Record<string, string> {
   const env: Record<string, string> = {}
   for (const { volume, mountPath, path } of mounts) {
-    env[`CUDDLE_VOLUME_${volume.toUpperCase().replaceAll('-', '_')}`] = path
-    if (mountPath === '/tmp') env['TMPDIR'] = path
+    env[`CUDDLE_VOLUME_${volume.toUpperCase().replaceAll('-', '_')}`] = inPlace ? mountPath : path
+    if (mountPath === '/tmp') env['TMPDIR'] = inPlace ? mountPath : path
   }
   return env
 }
@@ -149,7 +184,16 @@ function workingDirectory(image: PreparedImage, container: objects.Container, di
 }
 
 /** A program by the rules of exec(3), an absolute path first in the image when it lies in the image's own directory. */
-function findProgram(program: string, image: PreparedImage, cwd: string, path = ''): string {
+function findProgram(
+  program: string,
+  image: PreparedImage,
+  cwd: string,
+  path = '',
+  mounts: readonly BindMount[] = [],
+): string {
+  if (mounts.some(({ target, source }) => program.startsWith(`${target}/`) && !source.startsWith(`${image.rootfs}/`))) {
+    return program
+  }
   const inImage = image.rootfs && isAbsolute(program) ? join(image.rootfs, normalize(program)) : undefined
   const own =
     image.config.WorkingDir && image.config.WorkingDir !== '/' && program.startsWith(`${image.config.WorkingDir}/`)

@@ -8,6 +8,8 @@ export interface ProbeTarget {
   /** For exec probes: the container's environment and directory. */
   env: Record<string, string>
   cwd: string
+  /** What goes before such a command, so that it runs in the container's view of the file system. */
+  prefix: readonly string[]
 }
 
 export interface ProbeReply {
@@ -47,11 +49,11 @@ export function portNumber(port: string | number, target: Pick<ProbeTarget, 'por
 }
 
 async function execProbe(command: readonly string[], target: ProbeTarget, timeoutMs: number): Promise<ProbeReply> {
-  const [program, ...args] = command
+  const [program, ...args] = [...target.prefix, ...command]
   const result = await exec(program, args, { cwd: target.cwd, env: target.env, timeoutMs, maxBuffer: 10_000 })
   const output = (result.stdout + result.stderr).trim()
   if (result.timedOut)
-    return { ok: false, message: `command ${JSON.stringify(program)} timed out after ${timeoutMs} ms` }
+    return { ok: false, message: `command ${JSON.stringify(command[0])} timed out after ${timeoutMs} ms` }
   if (result.code === 0) return { ok: true, message: output }
   return { ok: false, message: `command exited with ${result.code ?? result.signal}${output ? `: ${output}` : ''}` }
 }

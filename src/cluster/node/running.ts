@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import type { objects } from '#kube'
 import type { Clock } from '#lib'
 import type { Attempt } from './attempt.ts'
+import { joining } from './mounts.ts'
 import type { ProbeTarget } from './probe.ts'
 import { Prober, type ProberEvents } from './prober.ts'
 
@@ -22,7 +23,7 @@ export class Running {
     const { attempt, container, podIP, clock, events } = options
     this.attempt = attempt
     this.container = container
-    this.target = new LiveTarget(attempt.pid, podIP, container.ports ?? [])
+    this.target = new LiveTarget(attempt, podIP, container.ports ?? [])
     this.#prober = new Prober({ container, target: this.target, clock, events })
   }
 
@@ -39,12 +40,15 @@ export class Running {
 class LiveTarget implements ProbeTarget {
   readonly podIP: string
   readonly ports: readonly objects.ContainerPort[]
+  readonly prefix: readonly string[]
   readonly #pid: number
 
-  constructor(pid: number, podIP: string, ports: readonly objects.ContainerPort[]) {
-    this.#pid = pid
+  constructor(attempt: Attempt, podIP: string, ports: readonly objects.ContainerPort[]) {
+    this.#pid = attempt.pid
     this.podIP = podIP
     this.ports = ports
+    const kind = attempt.view()
+    this.prefix = kind ? joining(kind, attempt.pid) : []
   }
 
   get env(): Record<string, string> {
@@ -57,6 +61,6 @@ class LiveTarget implements ProbeTarget {
   }
 
   get cwd(): string {
-    return readlinkSync(`/proc/${this.#pid}/cwd`)
+    return this.prefix.length > 0 ? '/' : readlinkSync(`/proc/${this.#pid}/cwd`)
   }
 }

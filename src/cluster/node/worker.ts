@@ -51,6 +51,7 @@ export class PodWorker {
   #wanted = false
   #passing: Promise<void> | undefined
   #timer: (() => void) | undefined
+  #refresh: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #finish: () => void = () => {}
 
@@ -142,8 +143,7 @@ export class PodWorker {
 
   /** Lets go of the processes, which run on. */
   async close(): Promise<void> {
-    this.#closed = true
-    this.#timer?.()
+    this.#halt()
     for (const running of this.#running.values()) {
       running.stopProbes()
       running.attempt.close()
@@ -153,8 +153,7 @@ export class PodWorker {
 
   /** Ends the processes for a while (`cuddle down`): the pod stays bound and starts again with the next agent. */
   async suspend(graceMs: number): Promise<void> {
-    this.#closed = true
-    this.#timer?.()
+    this.#halt()
     this.#deadline?.shorten(graceMs)
     await this.#passing
     const deadline = new Deadline(this.#node.clock, Math.min(graceMs, this.#graceSeconds() * 1000))
@@ -218,8 +217,8 @@ export class PodWorker {
   }
 
   #keepFresh(): void {
-    this.#node.clock.after(refreshMs, () => {
-      if (this.#closed || this.#removed || this.record.stopping) return
+    this.#refresh = this.#node.clock.after(refreshMs, () => {
+      if (this.#removed || this.record.stopping) return
       this.#keepFresh()
       setUpVolumes(this.#node, this.#downward(), this.#directory).catch((error) => {
         this.#node.log.debug({ pod: this.#name() }, `volumes not refreshed: ${errorMessage(error)}`)
@@ -536,11 +535,17 @@ export class PodWorker {
   }
 
   #vanish(): void {
-    this.#closed = true
-    this.#timer?.()
+    this.#halt()
     if (this.record.ip) this.#node.addresses.release(this.record.ip)
     this.#directory.remove()
     this.#finish()
+  }
+
+  /** No more passes, no more timers. */
+  #halt(): void {
+    this.#closed = true
+    this.#timer?.()
+    this.#refresh?.()
   }
 
   #publish(): void {
