@@ -152,11 +152,16 @@ function awaitCommand(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObjec
       exitCode: ended?.exitCode,
       logs: evidence.logs,
       events: evidence.events,
-      cause: `"${release.spec.spec?.release}" has to end with exit code 0 before the release goes live`,
-      next: 'fix it and push again',
+      cause: `"${commandOf(release)}" has to end with exit code 0 before the release goes live`,
+      next: `fix it and push again; cuddle releases:info -a ${axn.name} shows this report`,
     }
     await finish(kube, axn, release, failure)
   })
+}
+
+function commandOf(release: ReleaseObject): string {
+  const command = release.spec.spec?.release?.command
+  return Array.isArray(command) ? command.join(' ') : String(command)
 }
 
 function viewOf(axn: Axn<AppObject>): View {
@@ -172,18 +177,19 @@ function awaitRollout(axn: Axn<AppObject>, release: ReleaseObject, current: Rele
   const objects = effectiveObjects(release.spec, axn.object.spec)
   const view = viewOf(axn)
   if (serving(objects, view)) return succeed(axn, release)
-  const rollout = assess(objects, view)
+  const rollout = assess(objects, view, axn.clock.now())
   if (rollout.state === 'failed') {
     return axn.run(`report v${release.spec.number}`, async (kube) => {
       const evidence = rollout.pod ? await gather(kube, rollout.pod) : { logs: [], events: [] }
       const failure = report(rollout, evidence, axn.name)
-      await patchRelease(kube, release, { phase: 'RollingBack', message: failure.message, failure })
+      await patchRelease(kube, release, { phase: 'RollingBack', message: 'it fails: rolling back', failure })
       await rollBackTo(kube, axn, current)
       await finish(kube, axn, release, failure)
     })
   }
   const message = rollout.state === 'progressing' ? rollout.message : 'rolling out'
-  return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(5_000)
+  // Some of what decides is the passing of time: a startup probe's patience.
+  return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(1_000)
 }
 
 function rollBack(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {

@@ -21,7 +21,7 @@ export async function gather(kube: Kube, pod: objects.Pod & KubeObject): Promise
         previous,
         container: pod.spec?.containers[0]?.name,
       }))
-        lines.push(line)
+        lines.push(insideImage(line))
     } catch {
       return []
     }
@@ -37,10 +37,16 @@ export async function gather(kube: Kube, pod: objects.Pod & KubeObject): Promise
   return { logs: logs.slice(-logLines), events: [...new Set(warnings)].slice(-4) }
 }
 
+/** A node that runs pods in place shows them its own paths, long ones: what counts is the path inside the image. */
+function insideImage(line: string): string {
+  return line.replaceAll(/(?:\/[^\s/:]+)+\/rootfs\/[0-9a-f]{64}(?=\/)/g, '')
+}
+
 /** The report of a failed rollout: a pure function of what was seen. */
 export function report(failed: Extract<Rollout, { state: 'failed' }>, evidence: Evidence, app: string): Failure {
   const status = failed.pod?.status?.containerStatuses?.[0]
-  const ended = status?.state?.terminated ?? status?.lastState?.terminated
+  // How a container ended that was killed for its probe says nothing; the probe's reply does.
+  const ended = failed.reason === 'probe' ? undefined : (status?.state?.terminated ?? status?.lastState?.terminated)
   // Of a process that ended by itself a probe says nothing new.
   const probe =
     failed.reason === 'crash' || failed.reason === 'oom' ? undefined : lastProbe(failed.pod, evidence.events)
@@ -76,23 +82,41 @@ function likelyCause(
   const missing = missingVariable(logs)
   if (missing) return `the config var ${missing} is missing`
   if (/eaddrinuse|address already in use/i.test(logs)) return 'it listens on a port that is taken; listen on $PORT'
-  if (failed.reason === 'oom') return 'it needs more memory than its size allows'
+  if (failed.reason === 'oom') {
+    const limit = pod?.spec?.containers?.[0]?.resources?.limits?.memory
+    return `it needs more memory than its size allows${limit ? `, which is ${limit}` : ''}`
+  }
   if (failed.reason === 'image') return 'the image is not where the node looks for it'
   if (failed.reason === 'config') return 'a ConfigMap, Secret or key that the pod refers to does not exist'
-  const command = /(?:not found|No such file or directory|Permission denied|Cannot find module)/.exec(logs)
+  const module = /Cannot find (?:module|package) '([^']+)'/.exec(logs)?.[1]
+  if (failed.reason === 'crash' && module) {
+    return /^[./]|^file:/.test(module)
+      ? `the file ${module} is not in the image: is it committed, and spelt right?`
+      : `the module ${module} is not in the image: it belongs into "dependencies" of package.json`
+  }
+  const command = /(?:not found|No such file or directory|Permission denied)/.exec(logs)
   const status = pod?.status?.containerStatuses?.[0]
   const ended = status?.state?.terminated ?? status?.lastState?.terminated
   if (
     ended?.exitCode === 127 ||
     ended?.exitCode === 126 ||
     (ended?.exitCode === 128 && ended.reason === 'StartError') ||
-    (failed.reason === 'crash' && command && /sh:|Cannot find module/.test(logs))
+    (failed.reason === 'crash' && command && /sh:/.test(logs))
   ) {
     return 'the command cannot be run: is it in the image, and spelt right?'
   }
-  if (probe && /refused|connect/i.test(probe))
-    return 'nothing listens on $PORT; the app must bind 0.0.0.0 (or $HOST) and the port in $PORT'
-  if (probe && /statuscode: (\d+)|status (\d+)/i.test(probe)) return 'the health check answers with an error'
+  if (probe) {
+    const health = /statuscode: (\d+)/i.exec(probe)?.[1]
+    const path = pod?.spec?.containers?.[0]?.startupProbe?.httpGet?.path
+    if (health) return `${path ?? 'the health check'} answers ${health}; it has to answer 200 to 399 when all is well`
+    if (/refused/i.test(probe)) {
+      const other = otherPort(logs, pod)
+      const wrong = other ? `its log speaks of port ${other}, but ` : ''
+      return `${wrong}nothing listens on $PORT; the app must bind 0.0.0.0 (or $HOST) and the port in $PORT`
+    }
+    if (/no answer|timeout|deadline exceeded/i.test(probe))
+      return 'the health check gets no answer in time: the app hangs, or `health` in cuddle.yaml is too impatient'
+  }
   if (failed.reason === 'unschedulable') return 'the cluster is full: scale down, or choose a smaller size'
   if (failed.reason === 'crash' && ended?.exitCode === 0)
     return 'the process ended by itself; a web or worker process must keep running'
@@ -100,12 +124,24 @@ function likelyCause(
   return undefined
 }
 
+/** A port that a log says is listened on, when it is not the one that the pod was given. */
+function otherPort(logs: string, pod: objects.Pod | undefined): string | undefined {
+  const found = /listen[^\n]*?(?:port |:)(\d{2,5})\b|(?:running|server|started)[^\n]*?(?:port |:)(\d{4,5})\b/i.exec(
+    logs,
+  )
+  const port = found?.[1] ?? found?.[2]
+  const own = pod?.spec?.containers?.[0]?.ports?.some((item) => String(item.containerPort) === port)
+  return own ? undefined : port
+}
+
 /** The variable that a log complains about, in the words of Elixir's System.fetch_env! and of most people. */
 function missingVariable(logs: string): string | undefined {
   const found =
     /environment variable ["'`]?([A-Z][A-Z0-9_]{2,})["'`]? (?:is missing|not set|is not set)/i.exec(logs) ??
     /could not fetch environment variable ["'`]?([A-Z][A-Z0-9_]{2,})/i.exec(logs) ??
-    /([A-Z][A-Z0-9_]{2,}) (?:is missing|is not set|must be set|is required)/.exec(logs)
+    /([A-Z][A-Z0-9_]{2,}) (?:is missing|is not set|is not defined|must be set|is required)/.exec(logs) ??
+    /missing (?:required )?(?:environment|env|config) var(?:iable)?s?:? ["'`]?([A-Z][A-Z0-9_]{2,})/i.exec(logs) ??
+    /(?:KeyError: |key not found: )["'`:]([A-Z][A-Z0-9_]{2,})/.exec(logs)
   return found?.[1]
 }
 
@@ -121,6 +157,22 @@ function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string,
   }
 }
 
+const signals: Record<number, string> = {
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  15: 'SIGTERM',
+}
+
+/** Exit codes above 128 are signals, in the way of shells and container runtimes. */
+function signalOf({ exitCode = 0, signal }: Failure): string {
+  const number = signal ?? (exitCode > 128 ? exitCode - 128 : 0)
+  return signals[number] ? ` (${signals[number]})` : number > 0 && number < 65 ? ` (signal ${number})` : ''
+}
+
 /** The report as lines for a terminal or git's `remote:`. */
 export function failureLines(failure: Failure, release: string, serving: string | undefined): string[] {
   const lines = [`!     ${release} failed: ${failure.message}`]
@@ -129,8 +181,7 @@ export function failureLines(failure: Failure, release: string, serving: string 
   }
   fact('process', failure.process)
   fact('pod', failure.pod)
-  if (failure.exitCode !== undefined)
-    fact('exit code', failure.signal ? `${failure.exitCode} (signal ${failure.signal})` : failure.exitCode)
+  if (failure.exitCode !== undefined) fact('exit code', `${failure.exitCode}${signalOf(failure)}`)
   fact('probe', failure.probe)
   for (const event of failure.events ?? []) fact('event', event)
   if (failure.logs && failure.logs.length > 0) {

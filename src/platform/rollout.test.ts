@@ -4,6 +4,8 @@ import type { KubeObject } from '#kube'
 import { report } from './diagnose.ts'
 import { assess, serving, type View } from './rollout.ts'
 
+const now = Date.parse('2026-03-01T12:00:00Z')
+const at = (seconds: number) => new Date(now + seconds * 1000).toISOString()
 const labels = { 'cuddle.dev/app': 'shop', 'cuddle.dev/process': 'web' }
 
 function world(options: {
@@ -65,20 +67,20 @@ function world(options: {
 
 test('a rollout is complete when all new pods serve and no old one is left', () => {
   const { wanted, view } = world({ replicas: 2, ready: 2 })
-  assert.deepEqual(assess(wanted, view), { state: 'complete' })
+  assert.deepEqual(assess(wanted, view, now), { state: 'complete' })
 })
 
 test('old pods that are still leaving do not keep a developer waiting', () => {
   const { wanted, view } = world({ replicas: 2, ready: 2, old: 1 })
   assert.equal(serving(wanted, view), true)
-  assert.deepEqual(assess(wanted, view), { state: 'progressing', message: 'web: 2 of 2 ready, old pods leaving' })
+  assert.deepEqual(assess(wanted, view, now), { state: 'progressing', message: 'web: 2 of 2 ready, old pods leaving' })
 })
 
 test('a Deployment that its controller has not seen yet is not done', () => {
   const { wanted, view } = world({ replicas: 1, ready: 1 })
   view.deployments[0].metadata.generation = 3
   assert.equal(serving(wanted, view), false)
-  assert.equal(assess(wanted, view).state, 'progressing')
+  assert.equal(assess(wanted, view, now).state, 'progressing')
 })
 
 test('one crash may be bad luck, the second is the release', () => {
@@ -87,9 +89,9 @@ test('one crash may be bad luck, the second is the release', () => {
     lastState: { terminated: { exitCode: 3, reason: 'Error' } },
   }
   const once = world({ replicas: 1, ready: 0, container: crashed, restartCount: 0 })
-  assert.equal(assess(once.wanted, once.view).state, 'progressing')
+  assert.equal(assess(once.wanted, once.view, now).state, 'progressing')
   const twice = world({ replicas: 1, ready: 0, container: crashed, restartCount: 1 })
-  const rollout = assess(twice.wanted, twice.view)
+  const rollout = assess(twice.wanted, twice.view, now)
   assert.equal(rollout.state, 'failed')
   assert.equal(rollout.state === 'failed' && rollout.reason, 'crash')
   assert.match(rollout.state === 'failed' ? rollout.message : '', /web exited with code 3/)
@@ -103,11 +105,11 @@ test('running out of memory, a missing image and a passed deadline each have the
   ]
   for (const [container, restartCount, reason] of cases) {
     const { wanted, view } = world({ replicas: 1, ready: 0, container, restartCount })
-    const rollout = assess(wanted, view)
+    const rollout = assess(wanted, view, now)
     assert.equal(rollout.state === 'failed' && rollout.reason, reason)
   }
   const late = world({ replicas: 1, ready: 0, progressing: 'ProgressDeadlineExceeded' })
-  const rollout = assess(late.wanted, late.view)
+  const rollout = assess(late.wanted, late.view, now)
   assert.equal(rollout.state === 'failed' && rollout.reason, 'deadline')
 })
 
@@ -120,7 +122,7 @@ test('the report guesses the likely cause from what was seen', () => {
       restartCount,
       progressing: 'ProgressDeadlineExceeded',
     })
-    const rollout = assess(wanted, view)
+    const rollout = assess(wanted, view, now)
     assert.ok(rollout.state === 'failed')
     return rollout
   }
@@ -148,4 +150,45 @@ test('the report guesses the likely cause from what was seen', () => {
   assert.equal(deaf.reason, 'probe')
   assert.match(deaf.cause!, /nothing listens on \$PORT/)
   assert.match(deaf.probe!, /connection refused/)
+})
+
+test('a startup probe that gave up is told as such, at once and whatever the exit code', () => {
+  const probed = (container: object, restartCount = 0) => {
+    const { wanted, view } = world({ replicas: 1, ready: 0, container, restartCount })
+    view.pods[0].spec!.containers[0].startupProbe = {
+      tcpSocket: { port: 'http' },
+      periodSeconds: 1,
+      failureThreshold: 10,
+    }
+    return assess(wanted, view, now)
+  }
+  const reason = (rollout: ReturnType<typeof assess>) => rollout.state === 'failed' && rollout.reason
+  assert.equal(probed({ started: false, state: { running: { startedAt: at(-9) } } }).state, 'progressing')
+  assert.equal(reason(probed({ started: false, state: { running: { startedAt: at(-11) } } })), 'probe')
+  assert.equal(probed({ started: true, state: { running: { startedAt: at(-60) } } }).state, 'progressing')
+  const killed = { exitCode: 0, reason: 'Completed', startedAt: at(-14), finishedAt: at(-2) }
+  const after = probed(
+    { started: false, state: { running: { startedAt: at(-1) } }, lastState: { terminated: killed } },
+    1,
+  )
+  assert.equal(reason(after), 'probe')
+  assert.ok(after.state === 'failed')
+  const told = report(
+    after,
+    { logs: ['Server listening on http://localhost:4000'], events: ['Unhealthy: Startup probe failed: refused'] },
+    'shop',
+  )
+  assert.equal(told.exitCode, undefined)
+  assert.match(told.cause!, /port 4000, but nothing listens on \$PORT/)
+  const early = { exitCode: 3, reason: 'Error', startedAt: at(-5), finishedAt: at(-4) }
+  const loop = { started: false, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: early } }
+  assert.equal(reason(probed(loop, 1)), 'crash')
+})
+
+test('a process without probes counts when its ReplicaSet calls it available', () => {
+  const { wanted, view } = world({ replicas: 1, ready: 1 })
+  view.deployments[0].spec!.minReadySeconds = 2
+  assert.equal(serving(wanted, view), false)
+  view.replicaSets[0].status = { replicas: 1, availableReplicas: 1 }
+  assert.equal(serving(wanted, view), true)
 })

@@ -21,11 +21,15 @@ export type Rollout =
 /** How often a new pod may end before its rollout counts as failed: once can be bad luck, twice is the release. */
 const crashesAllowed = 1
 
+/** A pod that starts for so long gets its probe's reply told, ms. */
+const patience = 5_000
+
 /**
  * Where a release's Deployments stand, from the state of the world alone.
  * Complete follows `kubectl rollout status`: observed, all updated, none old left serving, all available.
+ * @param now wall clock, ms
  */
-export function assess(wanted: readonly KubeObject[], view: View): Rollout {
+export function assess(wanted: readonly KubeObject[], view: View, now: number): Rollout {
   const parts: string[] = []
   let complete = true
   for (const object of wanted) {
@@ -36,21 +40,32 @@ export function assess(wanted: readonly KubeObject[], view: View): Rollout {
       complete = false
       continue
     }
-    const failure = deploymentFailure(process, live, view)
+    const failure = deploymentFailure(process, live, view, now)
     if (failure) return failure
     const replicas = live.spec?.replicas ?? 1
     const { updatedReplicas = 0, replicas: total = 0, availableReplicas = 0 } = live.status ?? {}
     if (updatedReplicas < replicas || total > updatedReplicas || availableReplicas < updatedReplicas) {
       complete = false
-      const ready = newPods(live, view).filter(isReady).length
+      const pods = newPods(live, view)
+      const ready = pods.filter(isReady).length
       parts.push(
         ready < replicas
-          ? `${process}: ${ready} of ${replicas} new pods ready`
-          : `${process}: ${replicas} of ${replicas} ready, old pods leaving`,
+          ? `${process}: ${ready} of ${replicas} new pods ready${complaint(pods, now)}`
+          : available(live, view) < replicas
+            ? `${process}: ${replicas} of ${replicas} ready, waiting whether they stay up`
+            : `${process}: ${replicas} of ${replicas} ready, old pods leaving`,
       )
     }
   }
   return complete ? { state: 'complete' } : { state: 'progressing', message: parts.join('; ') || 'rolling out' }
+}
+
+/** Why a pod that takes long is not ready, where its node says so: a developer need not wait until the probe gives up. */
+function complaint(pods: readonly objects.Pod[], now: number): string {
+  const slow = pods.find((pod) => !isReady(pod) && now - Date.parse(pod.status?.startTime ?? '') > patience)
+  const message = slow?.status?.conditions?.find((condition) => condition.type === 'Ready')?.message ?? ''
+  const said = /(?:Startup|Readiness) probe failed: .*/s.exec(message)?.[0]
+  return said ? `; ${said.replace(/\s+/g, ' ').slice(0, 200)}` : ''
 }
 
 /** True when every new pod serves: what a waiting developer wants to know; old ones may still be leaving. */
@@ -59,19 +74,30 @@ export function serving(wanted: readonly KubeObject[], view: View): boolean {
     if (object.kind !== 'Deployment') return true
     const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
     if (!live || (live.status?.observedGeneration ?? 0) < (live.metadata.generation ?? 0)) return false
-    return newPods(live, view).filter(isReady).length >= (live.spec?.replicas ?? 1)
+    return available(live, view) >= (live.spec?.replicas ?? 1)
   })
 }
 
-/** The pods of a Deployment's newest ReplicaSet. */
-export function newPods(deployment: objects.Deployment & KubeObject, view: View): (objects.Pod & KubeObject)[] {
+/** New pods that count: ready, and for `minReadySeconds` where there is no probe to tell a crash at boot from a good start. */
+function available(deployment: objects.Deployment & KubeObject, view: View): number {
+  if (!deployment.spec?.minReadySeconds) return newPods(deployment, view).filter(isReady).length
+  return newestSet(deployment, view)?.status?.availableReplicas ?? 0
+}
+
+function newestSet(deployment: objects.Deployment & KubeObject, view: View) {
   const revision = deployment.metadata.annotations?.['deployment.kubernetes.io/revision']
-  const newest = view.replicaSets.find(
+  if (revision === undefined) return undefined
+  return view.replicaSets.find(
     (set) =>
       set.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid) &&
       set.metadata.annotations?.['deployment.kubernetes.io/revision'] === revision,
   )
-  if (!newest || revision === undefined) return []
+}
+
+/** The pods of a Deployment's newest ReplicaSet. */
+export function newPods(deployment: objects.Deployment & KubeObject, view: View): (objects.Pod & KubeObject)[] {
+  const newest = newestSet(deployment, view)
+  if (!newest) return []
   return view.pods.filter(
     (pod) =>
       !pod.metadata.deletionTimestamp &&
@@ -87,9 +113,10 @@ function deploymentFailure(
   process: string,
   deployment: objects.Deployment & KubeObject,
   view: View,
+  now: number,
 ): Rollout | undefined {
   for (const pod of newPods(deployment, view)) {
-    const failure = podFailure(process, pod)
+    const failure = podFailure(process, pod, now)
     if (failure) return failure
   }
   const condition = (type: string) => deployment.status?.conditions?.find((item) => item.type === type)
@@ -130,8 +157,8 @@ function deploymentFailure(
   return undefined
 }
 
-/** Why a new pod will not come up by itself, or undefined while it still may. */
-export function podFailure(process: string, pod: objects.Pod & KubeObject): Rollout | undefined {
+/** Why a new pod will not come up by itself, or undefined while it still may. `now` is wall clock, ms. */
+export function podFailure(process: string, pod: objects.Pod & KubeObject, now: number): Rollout | undefined {
   const failed = (reason: Extract<Rollout, { state: 'failed' }>['reason'], message: string): Rollout => ({
     state: 'failed',
     reason,
@@ -153,12 +180,13 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject): Roll
         return failed('config', `the container cannot be made: ${waiting.message ?? waiting.reason}`)
     }
     const ended = status.state?.terminated ?? status.lastState?.terminated
+    const patience = startupSeconds(pod, status.name)
+    if (patience !== undefined && neverStarted(status, patience, now))
+      return failed('probe', `${process} did not pass its startup probe within ${patience} s`)
     const crashes =
       (status.restartCount ?? 0) + (status.state?.terminated || waiting?.reason === 'CrashLoopBackOff' ? 1 : 0)
     if (!ended || crashes <= crashesAllowed) continue
     if (ended.reason === 'OOMKilled') return failed('oom', `${process} ran out of memory (OOMKilled)`)
-    if (killedByProbe(pod))
-      return failed('probe', `${process} was restarted because its ${killedByProbe(pod)} probe kept failing`)
     return failed(
       'crash',
       `${process} ${ended.signal ? `was killed by signal ${ended.signal}` : `exited with code ${ended.exitCode}`}${ended.reason && !/^(Error|Completed)$/.test(ended.reason) ? ` (${ended.reason})` : ''}`,
@@ -167,12 +195,22 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject): Roll
   return undefined
 }
 
-/** The node agent leaves the last probe's verdict in the Ready condition; only a pod that never became started is the probe's doing. */
-function killedByProbe(pod: objects.Pod): string | undefined {
-  for (const status of pod.status?.containerStatuses ?? []) {
-    const message = `${status.state?.waiting?.message ?? ''} ${status.lastState?.terminated?.message ?? ''}`
-    const match = /(startup|liveness) probe/i.exec(message)
-    if (match) return match[1].toLowerCase()
-  }
-  return undefined
+/** How long the startup probe of a container lets it start, seconds. */
+function startupSeconds(pod: objects.Pod, container: string): number | undefined {
+  const probe = pod.spec?.containers?.find((item) => item.name === container)?.startupProbe
+  if (!probe) return undefined
+  return (probe.initialDelaySeconds ?? 0) + (probe.periodSeconds ?? 10) * (probe.failureThreshold ?? 3)
+}
+
+/**
+ * True when the startup probe gave up on a run. A status does not say so: a container that was killed for it may exit with
+ * any code, 0 too. But whoever ran as long as the probe allows without having started did not end by itself, and
+ * it is told at once, before preStop and grace period are over. Times in a status are whole seconds.
+ */
+function neverStarted(status: objects.ContainerStatus, seconds: number, now: number): boolean {
+  const { running } = status.state ?? {}
+  if (running && !status.started && now - Date.parse(running.startedAt ?? '') >= (seconds + 1) * 1000) return true
+  const ended = status.state?.terminated ?? status.lastState?.terminated
+  if (!ended || ended.reason === 'OOMKilled' || status.started) return false
+  return Date.parse(ended.finishedAt ?? '') - Date.parse(ended.startedAt ?? '') >= seconds * 1000
 }

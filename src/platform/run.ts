@@ -44,7 +44,7 @@ async function attach(context: Context, namespace: string, job: string, request:
     if (request.signal?.aborted) throw new CuddleError('interrupted', 'interrupted: the pod is deleted')
     const pod = (await kube.list(Pod, selector)).items[0]
     const state = pod?.status?.containerStatuses?.[0]?.state
-    const failure = pod && !state?.running && !state?.terminated ? podFailure('run', pod) : undefined
+    const failure = pod && !state?.running && !state?.terminated ? podFailure('run', pod, clock.now()) : undefined
     if (failure?.state === 'failed') {
       const { events } = await gather(kube, pod)
       throw new CuddleError('run-failed', failure.message, { details: events })
