@@ -1,6 +1,7 @@
 import { isAlreadyExists, Namespace } from '#kube'
 import { CuddleError } from '#lib'
-import { namespace as namespaceObject } from '#manifests'
+import { namespace as namespaceObject, replicasOf } from '#manifests'
+import type { AppSpec } from '#spec'
 import type { Context } from './context.ts'
 import { App, type AppObject, apiVersion, labels } from './kinds.ts'
 import { currentRelease, getApp, startRelease } from './releases.ts'
@@ -75,6 +76,11 @@ export async function scaleApp(context: Context, name: string, scale: Record<str
       })
     }
   }
+  const release = await currentRelease(context, app)
+  // Throws for what a release of this scale would throw for: storage that only one pod can hold.
+  if (release?.spec.spec)
+    for (const process of Object.keys(scale))
+      replicasOf({ app: name, spec: release.spec.spec as AppSpec, scale }, process)
   return context.kube.patch(App, { name }, { spec: { scale } })
 }
 

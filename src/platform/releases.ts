@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { isAlreadyExists, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
-import { type CompileInput, compile, configSecret } from '#manifests'
+import { type CompileInput, compile, configSecret, cookieSecret } from '#manifests'
 import type { AppSpec } from '#spec'
 import { appUrl, type Context, readSettings, type Settings } from './context.ts'
 import {
@@ -185,6 +186,7 @@ export async function startRelease(
         if (!isAlreadyExists(error)) throw error
       })
     }
+    await ensureCookie(context, spec, settings)
     const release: ReleaseObject = {
       apiVersion,
       kind: 'Release',
@@ -211,6 +213,16 @@ export async function startRelease(
       if (!isAlreadyExists(error)) throw error
     }
   }
+}
+
+/** Makes the cookie of an app whose nodes form a cluster, once for all its releases. */
+async function ensureCookie(context: Context, spec: ReleaseSpec, settings: Settings): Promise<void> {
+  const wanted = spec.spec as AppSpec | undefined
+  if (!wanted?.beam?.cluster || wanted.beam.cookie !== 'auto') return
+  const secret = cookieSecret(compileInput(spec, {}, {}, settings), randomBytes(24).toString('hex'))
+  await context.kube.create(Secret, secret as never).catch((error) => {
+    if (!isAlreadyExists(error)) throw error
+  })
 }
 
 /** Changes config vars: `null` removes one. @throws CuddleError when nothing would change or a name is unfit */
