@@ -8,6 +8,8 @@ export class Output {
   readonly #stdout: NodeJS.WriteStream
   readonly #stderr: NodeJS.WriteStream
   readonly #colour: boolean
+  /** The last plain line of busy(). */
+  #said = ''
   #spinner: { text: string; frame: number; timer: NodeJS.Timeout } | undefined
 
   constructor(options: { json: boolean; stdout: NodeJS.WriteStream; stderr: NodeJS.WriteStream; colour: boolean }) {
@@ -63,7 +65,8 @@ export class Output {
   /** Shows that something is going on: a spinner on a terminal, a plain line elsewhere. */
   busy(text: string): void {
     if (!this.interactive) {
-      this.note(text)
+      if (text !== this.#said) this.note(text)
+      this.#said = text
       return
     }
     if (this.#spinner) this.#spinner.text = text
