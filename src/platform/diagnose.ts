@@ -120,7 +120,10 @@ function likelyCause(
   if (failed.reason === 'unschedulable') return 'the cluster is full: scale down, or choose a smaller size'
   if (failed.reason === 'crash' && ended?.exitCode === 0)
     return 'the process ended by itself; a web or worker process must keep running'
-  if (failed.reason === 'crash') return 'it crashes while starting; its last lines say where'
+  if (failed.reason === 'crash')
+    return logs.trim() === ''
+      ? 'it crashes while starting, before it says anything'
+      : 'it crashes while starting; its last lines say where'
   return undefined
 }
 
@@ -191,9 +194,10 @@ export function failureLines(failure: Failure, release: string, serving: string 
   }
   fact('likely cause', failure.cause)
   fact('next', failure.next)
+  const before = failure.reason === 'release-command' ? 'Nothing was rolled out' : 'Rolled back'
   lines.push(
     serving
-      ? `!     Rolled back: ${serving} is still serving.`
+      ? `!     ${before}: ${serving} is still serving.`
       : '!     Nothing is running: there was no earlier release.',
   )
   return lines

@@ -1,9 +1,8 @@
-import { isNotFound } from '#kube'
 import { backoffDelay, CuddleError } from '#lib'
 import type { Context } from './context.ts'
 import { failureLines } from './diagnose.ts'
 import { App, Release, type ReleaseObject } from './kinds.ts'
-import { isDone } from './releases.ts'
+import { currentRelease, isDone } from './releases.ts'
 
 /**
  * Follows a release to its end and returns it. Progress goes to `write`, a line per change. Goes on through a restart of
@@ -55,17 +54,19 @@ export async function followRelease(
   })
 }
 
+/** `vN` of the release whose pods serve, or undefined where none has code yet. */
+export async function servingRelease(context: Context, app: string): Promise<string | undefined> {
+  const found = await context.kube.find(App, app)
+  const release = found && (await currentRelease(context, found))
+  return release?.spec.image ? `v${release.spec.number}` : undefined
+}
+
 /** Throws the failure report of a release that failed; returns it when it is live. */
 export async function expectLive(context: Context, app: string, release: ReleaseObject): Promise<ReleaseObject> {
   if (release.status?.phase === 'Succeeded') return release
   const failure = release.status?.failure
-  const current = await context.kube.find(App, app).catch((error) => {
-    if (isNotFound(error)) return undefined
-    throw error
-  })
-  const serving = current?.status?.currentRelease
   const lines = failure
-    ? failureLines(failure, `${app} v${release.spec.number}`, serving === undefined ? undefined : `v${serving}`)
+    ? failureLines(failure, `${app} v${release.spec.number}`, await servingRelease(context, app))
     : [`!     ${app} v${release.spec.number} failed: ${release.status?.message ?? 'no reason given'}`]
   throw new CuddleError('rollout-failed', `${app} v${release.spec.number} did not go live`, { details: lines })
 }

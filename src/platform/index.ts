@@ -6,7 +6,7 @@ export { createApp, destroyApp, listApps, processesOf, readScale, restartApp, sc
 export { type Builder, createBuilder } from './build/index.ts'
 export { appUrl, type Context, readSettings, type Settings, systemNamespace } from './context.ts'
 export { failureLines } from './diagnose.ts'
-export { expectLive, followRelease } from './follow.ts'
+export { expectLive, followRelease, servingRelease } from './follow.ts'
 export { App, type AppObject, Build, type BuildObject, Release, type ReleaseObject } from './kinds.ts'
 export { appLogs, type LogLine } from './logs.ts'
 export { exportObjects, planApp } from './plan.ts'

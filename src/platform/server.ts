@@ -11,6 +11,7 @@ import { credentials, platformToken, sameSecret } from './access.ts'
 import type { Builder } from './build/index.ts'
 import type { Context } from './context.ts'
 import { deploy } from './deploy.ts'
+import { servingRelease } from './follow.ts'
 import { App, type ReleaseObject } from './kinds.ts'
 
 export interface PlatformServerOptions {
@@ -122,29 +123,33 @@ async function pushed(
     commit: update.new,
     author: author.author,
   }
-  return attempt(push.write, log, push.app, () =>
+  return attempt(context, push.write, log, push.app, (write) =>
     deploy(context, builder, {
       app: push.app,
       source,
       cause,
       subject: author.subject,
-      write: push.write,
+      write,
       signal: push.signal,
     }),
   )
 }
 
 async function attempt(
+  context: Context,
   write: (line: string) => void,
   log: Logger,
   app: string,
-  work: () => Promise<ReleaseObject>,
+  work: (write: (line: string) => void) => Promise<ReleaseObject>,
 ): Promise<{ ok: boolean }> {
+  const recent = recentLines(write)
   try {
-    await work()
+    await work(recent.write)
     return { ok: true }
   } catch (error) {
-    for (const line of errorLines(error)) write(line)
+    for (const line of errorLines(error, recent.has)) write(line)
+    const still = await stillServing(context, app, error)
+    if (still) write(still)
     if (!(error instanceof CuddleError))
       log.error(
         { app, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
@@ -154,11 +159,34 @@ async function attempt(
   }
 }
 
-/** An error as the pusher reads it. */
-export function errorLines(error: unknown): string[] {
+/** What a developer asks next when nothing was rolled out; reports of rollouts say it themselves. */
+async function stillServing(context: Context, app: string, error: unknown): Promise<string | undefined> {
+  if (error instanceof CuddleError && error.code === 'rollout-failed') return undefined
+  const release = await servingRelease(context, app).catch(() => undefined)
+  return release && `!     Nothing was released: ${release} is still serving.`
+}
+
+const screenful = 24
+
+/** Passes lines on, and knows which ones are still on the screen. */
+function recentLines(write: (line: string) => void) {
+  const seen: string[] = []
+  return {
+    write(line: string) {
+      seen.push(line.trim())
+      if (seen.length > screenful) seen.shift()
+      write(line)
+    },
+    has: (line: string) => seen.includes(line.trim()),
+  }
+}
+
+/** An error as the pusher reads it. Details that were `said` just before are not repeated. */
+export function errorLines(error: unknown, said: (line: string) => boolean = () => false): string[] {
   if (!(error instanceof CuddleError)) return [`!     internal error: ${errorMessage(error)}`]
   if (error.code === 'rollout-failed') return [...error.details]
-  const lines = [`!     ${error.message}`, ...error.details.map((detail) => `        ${detail}`)]
+  const details = error.details.every(said) ? [] : error.details
+  const lines = [`!     ${error.message}`, ...details.map((detail) => `        ${detail}`)]
   if (error.hint) lines.push(`        next: ${error.hint}`)
   return lines
 }
@@ -210,7 +238,8 @@ async function receiveUpload(
     send({ result: { app, release: release.spec.number } })
   } catch (error) {
     const code = error instanceof CuddleError ? error.code : 'internal'
-    send({ error: { code, message: errorMessage(error), lines: errorLines(error) } })
+    const still = await stillServing(context, app, error)
+    send({ error: { code, message: errorMessage(error), lines: [...errorLines(error), ...(still ? [still] : [])] } })
     if (!(error instanceof CuddleError)) options.log.error({ app, error: errorMessage(error) }, 'upload failed')
   } finally {
     await rm(directory, { recursive: true, force: true })

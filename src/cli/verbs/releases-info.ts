@@ -1,5 +1,5 @@
 import { CuddleError } from '#lib'
-import { failureLines, getApp, getRelease, listReleases, releaseConfig } from '#platform'
+import { failureLines, getApp, getRelease, listReleases, releaseConfig, servingRelease } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
@@ -57,9 +57,8 @@ export default {
     fact('objects', spec.objects.map((object: any) => `${object.kind}/${object.metadata.name}`).join(' '))
     if (status?.failure) {
       out.print()
-      const serving = app.status?.currentRelease
-      for (const line of failureLines(status.failure, `v${spec.number}`, serving ? `v${serving}` : undefined))
-        out.print(line)
+      const serving = await servingRelease(context, name)
+      for (const line of failureLines(status.failure, `${name} v${spec.number}`, serving)) out.print(line)
     }
     return 0
   },

@@ -46,9 +46,17 @@ export function failed(context: BuildContext, command: string, result: RunResult
     `the build of ${context.app} failed: ${command} ended with ${result.code ?? 'a signal'}`,
     {
       details: lines,
-      hint,
+      hint: hint ?? missingProgram(lines),
     },
   )
+}
+
+/** What a shell says when a program is not there. */
+function missingProgram(lines: readonly string[]): string | undefined {
+  const program = lines
+    .map((line) => /\bsh: (?:line )?(?:\d+: )?([\w@./+-]+): (?:command )?not found/.exec(line)?.[1])
+    .find((name) => name !== undefined)
+  return program && `${program} is not there: add it to the app's dependencies, or install it on this machine`
 }
 
 /** Runs a tool's version command; says which package brings the tool when it is not there. */

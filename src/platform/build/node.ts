@@ -108,7 +108,7 @@ function startCommand(src: string, manifest: Package): string {
 async function npm(context: BuildContext, args: string[]): Promise<void> {
   try {
     const result = await runIn(context, 'npm', args)
-    if (result.code !== 0) throw failed(context, `npm ${args[0]}`, result)
+    if (result.code !== 0) throw failed(context, `npm ${args[0]}${args[0] === 'run' ? ` ${args[1]}` : ''}`, result)
   } catch (error) {
     if (error instanceof CuddleError && error.code === 'tool-missing') throw missingTool('npm', 'nodejs npm')
     throw error
