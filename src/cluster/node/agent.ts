@@ -14,10 +14,11 @@ import { MemoryGuard } from './memory-guard.ts'
 import { findNamespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
 import { findByEnvironment, signal as sendSignal, sessionUsage } from './proc.ts'
+import { freshRecord } from './record.ts'
 import { keepRegistered } from './registration.ts'
 import { startKubeletServer } from './server.ts'
 import { installShim, isShim } from './shim.ts'
-import { freshRecord, PodWorker } from './worker.ts'
+import { PodWorker } from './worker.ts'
 
 export interface NodeAgentOptions {
   home: string
@@ -160,19 +161,25 @@ class Agent implements NodeAgent {
     this.#server = server
     this.kubeletPort = server.port
     writeFileSync(portFile, String(server.port))
-    this.#loops = [this.#register(), this.#watchPods(kube), this.#look(), this.#collect()]
+    this.#loops = [
+      this.#register(),
+      this.#watchPods(kube),
+      this.#look(),
+      this.#collect(),
+      this.#images.prefetch(this.#signal),
+    ]
   }
 
   stats(): PodUsage[] {
     const sessions = new Set(
-      [...this.#workers.values()].flatMap((worker) => [...worker.attempts().values()].map(({ pid }) => pid)),
+      [...this.#workers.values()].flatMap((worker) => [...worker.containers.attempts().values()].map(({ pid }) => pid)),
     )
     const usage = sessionUsage(sessions)
     return [...this.#workers.values()].map((worker) => ({
       uid: worker.uid,
       name: worker.record.pod.metadata.name!,
       namespace: worker.record.pod.metadata.namespace!,
-      containers: [...worker.attempts()].map(([name, { pid }]) => ({
+      containers: [...worker.containers.attempts()].map(([name, { pid }]) => ({
         name,
         ...(usage.get(pid) ?? { cpuMs: 0, memoryBytes: 0 }),
       })),
@@ -189,7 +196,7 @@ class Agent implements NodeAgent {
       // What stayed behind: epmd, which BEAM pods share.
       await endProcesses(`CUDDLE_NODE=${this.#mark}`)
     }
-    await Promise.all(workers.map((worker) => worker.close()))
+    for (const worker of workers) worker.close()
     await Promise.all(this.#loops)
   }
 
@@ -287,7 +294,7 @@ class Agent implements NodeAgent {
   async #look(): Promise<void> {
     while (!this.#signal.aborted) {
       await this.#options.clock.sleep(checkMs, this.#signal)
-      for (const worker of this.#workers.values()) worker.check()
+      for (const worker of this.#workers.values()) worker.containers.check()
     }
   }
 
@@ -312,7 +319,7 @@ class Agent implements NodeAgent {
     )
     const worker = found.find(({ record }) => !record.stopping) ?? found[0]
     if (!worker) return { missing: `pod "${pod}" not found` }
-    const log = worker.log(container, previous)
+    const log = worker.containers.log(container, previous)
     if (log) return log
     return {
       missing: previous

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { assembleImage, buildLayer, openLayout, type TarEntry } from '#image'
 import { silentLogger } from '#lib'
-import { temporaryDirectory } from '#lib/testing'
+import { temporaryDirectory, until } from '#lib/testing'
 import { ImageStore } from './images.ts'
 import { main, testCluster } from './testing/cluster.ts'
 
@@ -68,6 +68,16 @@ test('runs an image by digest with its own command, directory and environment', 
   const done = await pod.until(({ status }) => status?.phase === 'Succeeded')
   assert.equal(main(done)?.imageID, reference)
   assert.match((await pod.log())[0], /^hello from .*\/node\/rootfs\/[0-9a-f]{64}\/app$/)
+})
+
+test('unpacks what was built before a pod asks for it', async (t) => {
+  const { home, agent } = await testCluster(t)
+  assert.ok(agent)
+  const reference = await image(home, [file('app/version', 'new')])
+  const layout = openLayout(join(home, 'images'))
+  const digest = reference.split('@')[1]
+  layout.tag('shop:v1', { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 0 })
+  await until(() => existsSync(join(home, 'node/rootfs', digest.slice(7), 'app/version')))
 })
 
 test('says what is wrong with an image that cannot be had', async (t) => {

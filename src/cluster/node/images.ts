@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -11,6 +12,7 @@ import {
   symlinkSync,
   utimesSync,
 } from 'node:fs'
+import { watch } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
@@ -80,6 +82,27 @@ export class ImageStore {
     const prepared = await this.#mutex.run(digest, () => this.#prepare(reference, digest))
     this.#ready.set(digest, prepared)
     return prepared
+  }
+
+  /** Unpacks images as they are built, so that the pods that will run them find them ready. Until the signal aborts. */
+  async prefetch(signal: AbortSignal): Promise<void> {
+    const index = join(this.#layout, 'index.json')
+    const seen = new Set(digestsIn(index))
+    try {
+      mkdirSync(this.#layout, { recursive: true })
+      for await (const { filename } of watch(this.#layout, { signal })) {
+        if (filename !== 'index.json') continue
+        for (const digest of digestsIn(index)) {
+          if (seen.has(digest)) continue
+          seen.add(digest)
+          await this.prepare(`prefetch@${digest}`).catch((error) => {
+            this.#log.debug({ digest }, `image not unpacked ahead: ${errorMessage(error)}`)
+          })
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#log.debug({}, `images are unpacked on demand only: ${errorMessage(error)}`)
+    }
   }
 
   /** Removes root file systems and layers that no pod uses, but for the last few. */
@@ -207,6 +230,14 @@ async function hasWhiteouts(layout: Layout, layer: Descriptor): Promise<boolean>
     if (entry.path.split('/').pop()?.startsWith('.wh.')) return true
   }
   return false
+}
+
+function digestsIn(index: string): string[] {
+  try {
+    return JSON.parse(readFileSync(index, 'utf8')).manifests.map(({ digest }: Descriptor) => digest)
+  } catch {
+    return []
+  }
 }
 
 function hex(digest: string): string {

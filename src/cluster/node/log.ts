@@ -122,7 +122,11 @@ export class ContainerLog {
 
   #pump(final: boolean): void {
     this.#lastPump = this.#clock.monotonic()
-    for (const stream of streams) this.#pumpStream(stream, final)
+    try {
+      for (const stream of streams) this.#pumpStream(stream, final)
+    } catch {
+      // A full disk: the raw output stays where it is and is read again with the next poke.
+    }
   }
 
   #pumpStream(stream: 'stdout' | 'stderr', final: boolean): void {
@@ -152,7 +156,12 @@ export class ContainerLog {
     if (cursor.size > 0 && cursor.size + data.length > this.#maxBytes) this.#rotate(cursor)
     const fd = this.#open(`log.${cursor.generation}`, 'a')
     if (fd === undefined) return
-    for (let at = 0; at < data.length; ) at += writeSync(fd, data, at)
+    try {
+      for (let at = 0; at < data.length; ) at += writeSync(fd, data, at)
+    } catch (error) {
+      ftruncateSync(fd, cursor.size)
+      throw error
+    }
     cursor.size += data.length
   }
 

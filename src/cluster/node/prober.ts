@@ -64,6 +64,7 @@ export class Prober {
     let eager = eagerInitial
     for (let successes = 0, failures = 0; !signal.aborted; ) {
       const counts = clock.monotonic() >= due
+      const asked = clock.monotonic()
       const reply = await runProbe(probe, this.#target, timeout)
       if (signal.aborted) return
       if (counts) due = Math.max(due + period, clock.monotonic() + period / 2)
@@ -88,7 +89,9 @@ export class Prober {
         }
       }
       const rest = Math.max(0, due - clock.monotonic())
-      await clock.sleep(succeeded ? rest : Math.min(rest, eager), signal)
+      // A command may be as dear as a second BEAM: eagerness takes a tenth of the time at most.
+      const pause = Math.max(eager, 10 * (clock.monotonic() - asked))
+      await clock.sleep(succeeded ? rest : Math.min(rest, pause), signal)
       eager *= eagerGrowth
     }
   }

@@ -91,3 +91,36 @@ export function wantsStart(record: ContainerRecord, policy: RestartPolicy): bool
   if (!ended) return true
   return policy === 'Always' || (policy === 'OnFailure' && ended.exitCode !== 0)
 }
+
+/** The record of a pod that this node has not seen before; restart counts go on where the API knows of earlier runs. */
+export function freshRecord(pod: objects.Pod, now: number): PodRecord {
+  const known = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+  const containers: Record<string, ContainerRecord> = {}
+  for (const { spec } of containersOf(pod)) {
+    const record = freshContainer()
+    const before = known.find(({ name }) => name === spec.name)
+    if (before?.containerID) record.restartCount = before.restartCount + 1
+    containers[spec.name] = record
+  }
+  const { phase, reason, message, conditions, startTime } = pod.status ?? {}
+  const over = phase === 'Succeeded' || phase === 'Failed'
+  return {
+    version: 1,
+    pod,
+    ip: '',
+    startedAt: startTime ? Date.parse(startTime) : now,
+    sandbox: false,
+    containers,
+    conditions: conditions ?? [],
+    phase: over ? phase : 'Pending',
+    ...(over && reason && { reason }),
+    ...(over && message && { message }),
+  }
+}
+
+const defaultGraceSeconds = 30
+
+/** How long a pod may take to end, s. */
+export function graceSeconds({ metadata, spec }: objects.Pod): number {
+  return metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? defaultGraceSeconds
+}
