@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CuddleError, equal, formatDuration, systemClock } from '#lib'
@@ -115,7 +115,8 @@ function prepare(home: string, config: HomeConfig): void {
   mkdirSync(run, { recursive: true, mode: 0o700 })
   mkdirSync(log, { recursive: true, mode: 0o700 })
   rmSync(stopping, { force: true })
-  for (const name of ['control.failed', 'control.ready', 'node.ready']) rmSync(join(run, name), { force: true })
+  for (const name of ['control.failed', 'node.failed', 'control.ready', 'node.ready'])
+    rmSync(join(run, name), { force: true })
 }
 
 function supervise(invocation: Invocation): void {
@@ -143,8 +144,9 @@ async function ready({ home, signal }: Invocation): Promise<void> {
   }
   while (systemClock.monotonic() < deadline && !signal.aborted) {
     if (isReady('control') && isReady('node')) return
-    // A store or a configuration that cannot be used ends control for good: waiting longer would not help.
-    if (existsSync(join(run, 'control.failed'))) break
+    // A store, a port or a configuration that cannot be used ends them for good: waiting longer would not help.
+    const failed = ['control', 'node'].map((name) => readText(join(run, `${name}.failed`))).filter(Boolean)
+    if (failed.length > 0) throw new CuddleError('not-started', failed.join('; '), { hint: `see ${paths(home).log}` })
     await systemClock.sleep(10, signal)
   }
   if (signal.aborted)
