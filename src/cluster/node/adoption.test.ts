@@ -113,6 +113,30 @@ test('a pod that was deleted while no agent ran is ended by the next', async (t)
   })
 })
 
+test('a BEAM is asked to stop when the cluster goes down, takes epmd along, and comes back with it', async (t) => {
+  const { home, kube, defer } = await testApi(t)
+  const first = await startNodeAgent(agentDefaults(home, kube))
+  const node = `beam-${process.pid}@127.0.0.1`
+  const pod = await runPod(kube, 'beam', {
+    containers: [
+      {
+        name: 'main',
+        image: 'cuddle.local/host',
+        command: ['erl', '-noshell', '-name', node, '-setcookie', 'x', '-eval', 'io:format("up~n")'],
+      },
+    ],
+  })
+  const { metadata } = await pod.until((object) => main(object)?.state?.running)
+  await until(async () => (await pod.log())[0] === 'up')
+  await first.close({ stopPods: true })
+  assert.deepEqual(await findByEnvironment([`CUDDLE_POD_UID=${metadata.uid}`]), [])
+  const attempt = join(home, 'node/pods', metadata.uid!, 'containers/main/0')
+  assert.equal(readFileSync(join(attempt, 'exit'), 'utf8'), '0\n')
+  const second = await startNodeAgent(agentDefaults(home, kube))
+  defer(() => second.close({ stopPods: true, graceMs: 0 }))
+  await pod.until((object) => main(object)?.restartCount === 1 && main(object)?.state?.running)
+})
+
 async function processOf(uid: string): Promise<number> {
   const found = await findByEnvironment([`CUDDLE_POD_UID=${uid}`])
   return found.find(

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Kube, type objects, Pod, Service } from '#kube'
 import { type Clock, errorMessage, type Logger, shortHash } from '#lib'
 import { AddressPool } from './address.ts'
-import { findCgroups } from './cgroups.ts'
+import { type Cgroups, findCgroups } from './cgroups.ts'
 import type { NodeContext } from './context.ts'
 import { loadRecords, PodDirectory } from './directory.ts'
 import { EventRecorder } from './events.ts'
@@ -86,6 +86,7 @@ class Agent implements NodeAgent {
   readonly #directory: string
   readonly #images: ImageStore
   readonly #guard: MemoryGuard
+  readonly #cgroups: Cgroups | undefined
   /** Processes of this home carry it. */
   readonly #mark: string
   #server: { close(): Promise<void> } | undefined
@@ -99,6 +100,7 @@ class Agent implements NodeAgent {
     this.#directory = join(home, 'node')
     this.#mark = shortHash(this.#directory)
     this.#guard = new MemoryGuard(clock)
+    this.#cgroups = options.cgroups === false ? undefined : findCgroups()
     const count = options.nodes ?? 1
     const machine = options.capacity ?? { cpu: cpus().length, memoryBytes: totalmem() }
     this.#images = new ImageStore({
@@ -117,7 +119,7 @@ class Agent implements NodeAgent {
       mark: this.#mark,
       images: this.#images,
       events: new EventRecorder({ kube, clock, log, signal: this.#signal }),
-      cgroups: options.cgroups === false ? undefined : findCgroups(),
+      cgroups: this.#cgroups,
       guard: this.#guard,
       allocatable: { cpu: machine.cpu / count, memoryBytes: Math.floor(machine.memoryBytes / count) },
       pods: join(this.#directory, 'pods'),
@@ -197,6 +199,7 @@ class Agent implements NodeAgent {
       await endProcesses(`CUDDLE_NODE=${this.#mark}`)
     }
     for (const worker of workers) worker.close()
+    this.#cgroups?.close()
     await Promise.all(this.#loops)
   }
 

@@ -13,6 +13,8 @@ export interface Cgroups {
   readonly version: 1 | 2
   /** Makes the groups of one attempt; [] when none is needed or possible. */
   create(name: string, limits: Limits): string[]
+  /** Leaves as little as possible behind when no container is left. */
+  close(): void
 }
 
 /** The kernel's groups below our own, or undefined where this process may not make any (most people are not root). */
@@ -41,6 +43,7 @@ function versionOne(root: string): Cgroups | undefined {
   mkdirSync(memory, { recursive: true })
   return {
     version: 1,
+    close: () => removeCgroups(cpu ? [memory, cpu] : [memory]),
     create(name, { memoryBytes, cpuLimit, cpuRequest }) {
       const made: string[] = []
       if (memoryBytes) {
@@ -74,6 +77,8 @@ function versionTwo(root: string): Cgroups | undefined {
   }
   return {
     version: 2,
+    // Another home's groups may come to stand here, and would miss what was set up on it.
+    close() {},
     create(name, { memoryBytes, cpuLimit, cpuRequest }) {
       if (!memoryBytes && !cpuLimit && !cpuRequest) return []
       const shares = Math.max(2, Math.round((cpuRequest ?? cpuLimit ?? 0) * 1024))
