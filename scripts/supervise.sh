@@ -5,6 +5,8 @@
 set -u
 node=$1 root=$2 home=$3
 run=$home/run
+# A small young generation, and gc() for src/cli/trim.ts: memory. No symbolic links to follow in a checkout: start-up.
+flags="--disable-warning=ExperimentalWarning --max-semi-space-size=2 --expose-gc --preserve-symlinks --preserve-symlinks-main"
 
 # Those of a supervisor that was killed hold the ports and the store: they are ended, pods go on.
 for name in node control; do
@@ -23,7 +25,7 @@ keep() {
   trap 'ending=1; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM
   ending=
   while [ -z "$ending" ]; do
-    "$node" --disable-warning=ExperimentalWarning $3 "$root/src/cli/$name.ts" --home "$home" >>"$home/log/$name.log" 2>&1 &
+    "$node" $flags "$root/src/cli/$name.ts" --home "$home" >>"$home/log/$name.log" 2>&1 &
     child=$!
     echo "$child" >"$run/$name.pid"
     wait "$child"; code=$?
@@ -45,8 +47,8 @@ keep() {
   [ "$(cat "$run/$name.pid" 2>/dev/null)" = "$child" ] && rm -f "$run/$name.pid"
 }
 
-keep control . "--max-semi-space-size=2" & control=$!
-keep node . "--max-semi-space-size=2" & agent=$!
+keep control & control=$!
+keep node & agent=$!
 trap 'kill -TERM "$agent" 2>/dev/null; wait "$agent"; kill -TERM "$control" 2>/dev/null' TERM INT HUP
 wait "$agent"; wait "$control"
 while kill -0 "$control" 2>/dev/null; do wait "$control"; done

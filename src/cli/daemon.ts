@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { CuddleError, createLogger, errorMessage, type Logger, writeFileAtomic } from '#lib'
+import { CuddleError, createLogger, errorMessage, type Logger, systemClock, writeFileAtomic } from '#lib'
 import { defaultConfig, type HomeConfig, paths, readConfig } from './home.ts'
+import { giveBackMemory } from './trim.ts'
 
 export interface Daemon {
   home: string
@@ -36,6 +37,7 @@ export async function daemon(name: string, start: (daemon: Daemon) => Promise<()
   try {
     const close = await start({ home, config: readConfig(home) ?? defaultConfig, log, hostEnv, signal: stop.signal })
     writeFileAtomic(join(paths(home).run, `${name}.ready`), String(process.pid))
+    giveBackMemory(systemClock, stop.signal)
     await stopped
     stop.abort()
     await close()
