@@ -186,6 +186,8 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject, now: 
     const crashes =
       (status.restartCount ?? 0) + (status.state?.terminated || waiting?.reason === 'CrashLoopBackOff' ? 1 : 0)
     if (!ended || crashes <= crashesAllowed) continue
+    if (ended.reason === 'StartError')
+      return failed('crash', `${process} could not be started: ${ended.message ?? `exit code ${ended.exitCode}`}`)
     if (ended.reason === 'OOMKilled') return failed('oom', `${process} ran out of memory (OOMKilled)`)
     return failed(
       'crash',

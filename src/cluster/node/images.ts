@@ -78,7 +78,7 @@ export class ImageStore {
       )
     }
     const known = this.#ready.get(digest)
-    if (known) return { ...known, id: reference }
+    if (known && (known.rootfs === undefined || existsSync(known.rootfs))) return { ...known, id: reference }
     const prepared = await this.#mutex.run(digest, () => this.#prepare(reference, digest))
     this.#ready.set(digest, prepared)
     return prepared
