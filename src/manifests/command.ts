@@ -5,7 +5,12 @@ import type { Command } from '#spec'
  * process that gets SIGTERM: a shell in between would neither pass it on nor end. A list of words is run as it is.
  */
 export function argv(command: Command): string[] {
-  return typeof command === 'string' ? ['/bin/sh', '-c', withExec(command.trim())] : [...command]
+  return typeof command === 'string' ? ['/bin/sh', '-c', verbatim(withExec(command.trim()))] : [...command]
+}
+
+/** Kubernetes reads `$$` as `$` and `$(NAME)` as a variable in commands; a shell line means neither. */
+function verbatim(line: string): string {
+  return line.replace(/\$(?=[$(])/g, '$$$$')
 }
 
 const keywords =

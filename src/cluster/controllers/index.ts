@@ -15,6 +15,7 @@ import { podGarbageController } from './node/pod-gc.ts'
 import { disruptionController } from './pdb/controller.ts'
 import { replicaSetController } from './replicaset/controller.ts'
 import { statefulSetController } from './statefulset/controller.ts'
+import { volumeController } from './volume/controller.ts'
 
 export { type GarbageCollector, startGarbageCollector }
 
@@ -42,6 +43,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     namespaceDefaultsController(options),
     nodeLifecycleController(options),
     podGarbageController(options),
+    volumeController(),
   ]
 }
 

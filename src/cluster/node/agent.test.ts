@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { ConfigMap, Event, Lease, Node, Pod } from '#kube'
+import { ConfigMap, Event, Lease, Node, PersistentVolumeClaim, Pod } from '#kube'
 import { until } from '#lib/testing'
 import { condition, main, shell, testCluster } from './testing/cluster.ts'
 
@@ -108,6 +108,10 @@ test('is ready when the probe says so, and restarts what is not alive', async (t
 
 test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and confirms the deletion', async (t) => {
   const { run, kube } = await testCluster(t)
+  const claim = { name: 'out', namespace: 'shop' }
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } }
+  await kube.create(PersistentVolumeClaim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: claim, spec })
+  await kube.patch(PersistentVolumeClaim, claim, { status: { phase: 'Bound' } }, { subresource: 'status' })
   const polite = await run('polite', {
     containers: [
       shell('trap "echo bye >> $CUDDLE_VOLUME_OUT/log; exit 0" TERM; echo ready; while :; do sleep 0.05; done', {

@@ -18,6 +18,7 @@ import { freshRecord } from './record.ts'
 import { keepRegistered } from './registration.ts'
 import { startKubeletServer } from './server.ts'
 import { installShim, isShim } from './shim.ts'
+import { collectClaims } from './volumes.ts'
 import { PodWorker } from './worker.ts'
 
 export interface NodeAgentOptions {
@@ -312,6 +313,9 @@ class Agent implements NodeAgent {
           used.add(image?.split('@')[1] ?? '')
         }
       }
+      await collectClaims(this.#options.kube, join(this.#directory, 'volumes')).catch((error) =>
+        log.warn({}, `claims not collected: ${errorMessage(error)}`),
+      )
       await this.#images.collect(used).catch((error) => log.warn({}, `images not collected: ${errorMessage(error)}`))
     }
   }

@@ -1,6 +1,15 @@
-import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ConfigMap, type objects, Secret } from '#kube'
+import { ConfigMap, type Kube, type objects, PersistentVolumeClaim, Secret } from '#kube'
 import { CuddleError, equal, shortHash } from '#lib'
 import type { NodeContext } from './context.ts'
 import type { PodDirectory } from './directory.ts'
@@ -41,7 +50,7 @@ async function setUp(
   const path = directory.volume(volume.name)
   if (volume.emptyDir) return made(path)
   if (volume.persistentVolumeClaim)
-    return made(join(node.claims, `${namespace}-${volume.persistentVolumeClaim.claimName}`))
+    return made(join(node.claims, await claimUid(node, namespace, volume.persistentVolumeClaim.claimName)))
   if (volume.hostPath) {
     const { type = '' } = volume.hostPath
     return type.endsWith('OrCreate') ? made(volume.hostPath.path) : volume.hostPath.path
@@ -62,6 +71,25 @@ async function setUp(
   for (const projection of projections) await project(node, context, projection, mode, files)
   publish(made(path), files)
   return path
+}
+
+/** A claim's directory is named by its uid: one of the same name that was deleted does not leave it its data. */
+async function claimUid(node: NodeContext, namespace: string, name: string): Promise<string> {
+  const claim = await node.kube.find(PersistentVolumeClaim, name, namespace)
+  if (!claim) throw new CuddleError('FailedMount', `persistentvolumeclaim "${name}" not found`)
+  if (claim.status?.phase !== 'Bound')
+    throw new CuddleError('FailedMount', `persistentvolumeclaim "${name}" is not bound`)
+  return claim.metadata.uid!
+}
+
+/** Clears the directories of claims that are gone. */
+export async function collectClaims(kube: Kube, directory: string): Promise<void> {
+  // First the directories, then the claims: one that is made between the two is not taken for left behind.
+  const names = existsSync(directory) ? readdirSync(directory) : []
+  if (names.length === 0) return
+  const { items } = await kube.listAll(PersistentVolumeClaim)
+  const kept = new Set(items.map((claim) => claim.metadata.uid))
+  for (const name of names) if (!kept.has(name)) rmSync(join(directory, name), { recursive: true, force: true })
 }
 
 async function project(
