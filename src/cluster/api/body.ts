@@ -48,11 +48,31 @@ export async function decode(bytes: Buffer, type: string, what: string): Promise
   }
 }
 
+const protobuf = 'application/vnd.kubernetes.protobuf'
+const objectMediaTypes = new Set(['', 'application/json', 'application/yaml', protobuf])
+
+/** The type of a body that is an object, or 415. */
+function objectType(request: ApiRequest): string {
+  const type = mediaType(request.headers['content-type'])
+  if (!objectMediaTypes.has(type)) throw unsupportedMediaType(objectTypes)
+  return type
+}
+
+/** Typed clients of client-go ≥ 0.32 send protobuf and know no fallback; the decoder is loaded when the first one does. */
+async function decodeObject(bytes: Buffer, type: string, kind: string): Promise<unknown> {
+  if (type !== protobuf) return decode(bytes, type, kind)
+  const { decodeProtobuf } = await import('./protobuf/index.ts')
+  try {
+    return decodeProtobuf(bytes)
+  } catch (error) {
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${(error as Error).message}`)
+  }
+}
+
 /** Reads the body as one object of the given Kind. */
 export async function readObject(request: ApiRequest, kind: string): Promise<JsonObject> {
-  const type = mediaType(request.headers['content-type'])
-  if (type !== '' && type !== 'application/json' && type !== 'application/yaml') throw unsupportedMediaType(objectTypes)
-  const value = await decode(await request.body(bodyLimit), type, kind)
+  const type = objectType(request)
+  const value = await decodeObject(await request.body(bodyLimit), type, kind)
   if (!isObject(value)) {
     throw badRequest(
       `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: the body is not an object`,
@@ -65,9 +85,7 @@ export async function readObject(request: ApiRequest, kind: string): Promise<Jso
 export async function readOptional(request: ApiRequest, kind: string): Promise<JsonObject | undefined> {
   const bytes = await request.body(bodyLimit)
   if (bytes.length === 0) return undefined
-  const type = mediaType(request.headers['content-type'])
-  if (type !== '' && type !== 'application/json' && type !== 'application/yaml') throw unsupportedMediaType(objectTypes)
-  const value = await decode(bytes, type, kind)
+  const value = await decodeObject(bytes, objectType(request), kind)
   return isObject(value) ? value : undefined
 }
 

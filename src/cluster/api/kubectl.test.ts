@@ -74,3 +74,24 @@ test('kubectl applies with validation, changes, describes and deletes', async (t
   await ok('delete', '-f', file)
   assert.notEqual((await run('get', 'deploy/web')).code, 0)
 })
+
+test('kubectl creates what newer ones send as protobuf', async (t) => {
+  const kubectl = await kubectlOf(t)
+  if (!kubectl) return
+  const { ok, file } = kubectl
+  const client = JSON.parse(await ok('version', '--client', '-o', 'json')).clientVersion
+  if (Number.parseInt(client.minor) < 32) return t.skip(`kubectl ${client.gitVersion} sends JSON`)
+  await ok('apply', '-f', file)
+  await ok('create', 'configmap', 'palette', '--from-literal=colour=red')
+  assert.equal(await ok('get', 'configmap', 'palette', '-o', 'jsonpath={.data.colour}'), 'red')
+  await ok('create', 'secret', 'generic', 'key', '--from-literal=word=open')
+  assert.equal(await ok('get', 'secret', 'key', '-o', 'jsonpath={.data.word}'), 'b3Blbg==')
+  await ok('create', 'job', 'once', '--image=img:1', '--', 'true')
+  assert.equal(await ok('get', 'job', 'once', '-o', 'jsonpath={.spec.template.spec.containers[0].command[0]}'), 'true')
+  await ok('create', 'serviceaccount', 'robot')
+  assert.match(await ok('create', 'token', 'robot'), /^ey/)
+  assert.match(await ok('auth', 'can-i', 'delete', 'nodes'), /yes/)
+  assert.match(await ok('auth', 'whoami'), /kubernetes-admin/)
+  await ok('autoscale', 'deployment', 'web', '--min=1', '--max=3', '--cpu-percent=50')
+  assert.equal(await ok('get', 'hpa', 'web', '-o', 'jsonpath={.spec.maxReplicas}'), '3')
+})
