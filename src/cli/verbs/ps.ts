@@ -5,11 +5,12 @@ import { connect } from '../connect.ts'
 
 export default {
   summary: 'Lists the pods of an app.',
-  options: appOption,
-  examples: ['cuddle ps', 'cuddle ps -a shop --json'],
+  options: { ...appOption, all: { type: 'boolean', describe: 'those too that ran to their end' } },
+  examples: ['cuddle ps', 'cuddle ps --all', 'cuddle ps -a shop --json'],
   async run(invocation) {
     const { out } = invocation
-    const rows = await listProcesses(connect(invocation), await appName(invocation))
+    const pods = await listProcesses(connect(invocation), await appName(invocation))
+    const rows = pods.filter((pod) => invocation.values.all || !['Succeeded', 'Completed'].includes(pod.state))
     if (out.json) out.data(rows)
     else if (rows.length === 0) out.note('nothing runs yet; git push cuddle main, or cuddle deploy')
     else {

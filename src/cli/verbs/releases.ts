@@ -46,7 +46,7 @@ export default {
           `v${release.spec.number}`,
           state,
           release.spec.cause.message,
-          release.spec.cause.author ?? release.spec.cause.user ?? '',
+          release.spec.cause.author?.replace(/\s*<.*$/, '') ?? release.spec.cause.user ?? '',
           age,
         ]
       }),
