@@ -180,6 +180,15 @@ test('a startup probe that gave up is told as such, at once and whatever the exi
   )
   assert.equal(told.exitCode, undefined)
   assert.match(told.cause!, /port 4000, but nothing listens on \$PORT/)
+  const { wanted, view } = world({
+    replicas: 1,
+    ready: 0,
+    restartCount: 1,
+    container: { started: false, state: { running: { startedAt: at(-1) } }, lastState: { terminated: killed } },
+  })
+  view.pods[0].spec!.containers[0].startupProbe = { periodSeconds: 1, failureThreshold: 10 }
+  view.pods[0].status!.conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: at(-2) }]
+  assert.equal(assess(wanted, view, now).state, 'progressing', 'it was ready before, and is restarted')
   const early = { exitCode: 3, reason: 'Error', startedAt: at(-5), finishedAt: at(-4) }
   const loop = { started: false, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: early } }
   assert.equal(reason(probed(loop, 1)), 'crash')

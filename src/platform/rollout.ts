@@ -181,7 +181,7 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject, now: 
     }
     const ended = status.state?.terminated ?? status.lastState?.terminated
     const patience = startupSeconds(pod, status.name)
-    if (patience !== undefined && neverStarted(status, patience, now))
+    if (patience !== undefined && neverStarted(pod, status, patience, now))
       return failed('probe', `${process} did not pass its startup probe within ${patience} s`)
     const crashes =
       (status.restartCount ?? 0) + (status.state?.terminated || waiting?.reason === 'CrashLoopBackOff' ? 1 : 0)
@@ -206,13 +206,17 @@ function startupSeconds(pod: objects.Pod, container: string): number | undefined
 
 /**
  * True when the startup probe gave up on a run. A status does not say so: a container that was killed for it may exit with
- * any code, 0 too. But whoever ran as long as the probe allows without having started did not end by itself, and
- * it is told at once, before preStop and grace period are over. Times in a status are whole seconds.
+ * any code, 0 too. But a pod that never was ready and whose process ran as long as the probe allows did not end by
+ * itself; and one that still runs is told at once, before preStop and grace period are over. Times are whole seconds.
  */
-function neverStarted(status: objects.ContainerStatus, seconds: number, now: number): boolean {
+function neverStarted(pod: objects.Pod, status: objects.ContainerStatus, seconds: number, now: number): boolean {
+  if (status.started) return false
   const { running } = status.state ?? {}
-  if (running && !status.started && now - Date.parse(running.startedAt ?? '') >= (seconds + 1) * 1000) return true
+  if (running && now - Date.parse(running.startedAt ?? '') >= (seconds + 1) * 1000) return true
   const ended = status.state?.terminated ?? status.lastState?.terminated
-  if (!ended || ended.reason === 'OOMKilled' || status.started) return false
-  return Date.parse(ended.finishedAt ?? '') - Date.parse(ended.startedAt ?? '') >= seconds * 1000
+  if (!ended || ended.reason === 'OOMKilled') return false
+  const startedAt = Date.parse(ended.startedAt ?? '')
+  const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready')
+  const wasReady = Date.parse(ready?.lastTransitionTime ?? '') > startedAt + 1000
+  return !wasReady && Date.parse(ended.finishedAt ?? '') - startedAt >= seconds * 1000
 }

@@ -52,7 +52,7 @@ export class StatusWriter {
         await this.#kube.patch(
           Pod,
           { name, namespace },
-          { metadata: { uid }, status },
+          { metadata: { uid }, status: { ...status, conditions: status.conditions?.map(whole) } },
           {
             type: 'strategic',
             subresource: 'status',
@@ -72,4 +72,9 @@ export class StatusWriter {
       }
     }
   }
+}
+
+/** Conditions are merged by type: what was the reason of the old status must not stand beside the new one. */
+function whole(condition: objects.PodCondition): object {
+  return { reason: null, message: null, ...condition }
 }
