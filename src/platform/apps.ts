@@ -4,8 +4,9 @@ import { namespace as namespaceObject, replicasOf } from '#manifests'
 import type { AppSpec } from '#spec'
 import type { Context } from './context.ts'
 import { App, type AppObject, apiVersion, labels } from './kinds.ts'
-import { currentRelease, getApp, startRelease } from './releases.ts'
+import { currentRelease, getApp } from './releases.ts'
 import { effectiveObjects } from './scale.ts'
+import { startRelease } from './start-release.ts'
 
 /**
  * Makes an app with its namespace.

@@ -5,7 +5,8 @@ import type { Builder, BuildSource } from './build/index.ts'
 import { appUrl, type Context, readSettings } from './context.ts'
 import { expectLive, followRelease } from './follow.ts'
 import { apiVersion, Build, type BuildObject, type Cause, labels, type ReleaseObject } from './kinds.ts'
-import { currentRelease, getApp, releaseConfig, startRelease } from './releases.ts'
+import { currentRelease, getApp, releaseConfig } from './releases.ts'
+import { startRelease } from './start-release.ts'
 
 export interface DeployRequest {
   app: string

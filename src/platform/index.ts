@@ -11,16 +11,10 @@ export { App, type AppObject, Build, type BuildObject, Release, type ReleaseObje
 export { appLogs, type LogLine } from './logs.ts'
 export { exportObjects, planApp } from './plan.ts'
 export { listProcesses, type ProcessRow } from './processes.ts'
-export {
-  currentRelease,
-  getApp,
-  getRelease,
-  listReleases,
-  releaseConfig,
-  rollback,
-  setConfig,
-  startRelease,
-} from './releases.ts'
+export { currentRelease, getApp, getRelease, listReleases, releaseConfig } from './releases.ts'
+export { rollback } from './rollback.ts'
 export { runOnce } from './run.ts'
 export { errorLines, type PlatformServer, startPlatformServer } from './server.ts'
+export { setConfig } from './set-config.ts'
 export { installPlatform } from './start.ts'
+export { startRelease } from './start-release.ts'

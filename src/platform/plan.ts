@@ -3,8 +3,9 @@ import { CuddleError } from '#lib'
 import { configSecret, diff, type ObjectDiff } from '#manifests'
 import { type Context, readSettings } from './context.ts'
 import type { ReleaseObject } from './kinds.ts'
-import { currentRelease, getApp, nextRelease, releaseConfig } from './releases.ts'
+import { currentRelease, getApp, releaseConfig } from './releases.ts'
 import { effectiveObjects } from './scale.ts'
+import { nextRelease } from './start-release.ts'
 
 /** The objects of the current release as they are applied, with the config Secret when `secrets` says so. */
 export async function exportObjects(
