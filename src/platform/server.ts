@@ -56,7 +56,8 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
   })
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (await git.handle(request, response)) return
-    const path = new URL(request.url ?? '/', 'http://platform').pathname
+    // The raw target: nothing is decoded or resolved.
+    const [path] = (request.url ?? '/').split('?')
     const upload = /^\/apps\/([a-z0-9-]+)\/deploy$/.exec(path)
     if (path === '/healthz') return void response.end('ok\n')
     if (!upload || request.method !== 'POST') return refuse(response, 404, 'not found')
