@@ -1,0 +1,50 @@
+import { isObject } from '#lib'
+import type { Step } from './client.ts'
+
+export interface Difference {
+  /** What was asked, and where in the answer: `POST /api/v1/… body.metadata.labels`. */
+  at: string
+  real: unknown
+  ours: unknown
+}
+
+/** Where two normalised conversations part. Once different things were asked, the rest is not compared. */
+export function compare(real: readonly Step[], ours: readonly Step[]): Difference[] {
+  const found: Difference[] = []
+  for (let index = 0; index < Math.max(real.length, ours.length); index++) {
+    const [theirs, mine] = [real[index], ours[index]]
+    if (theirs?.asked !== mine?.asked) {
+      found.push({ at: `step ${index + 1}`, real: theirs?.asked, ours: mine?.asked })
+      break
+    }
+    walk(theirs.said, mine.said, '', (path, a, b) => found.push({ at: `${theirs.asked} ${path}`, real: a, ours: b }))
+  }
+  return found
+}
+
+function walk(
+  real: unknown,
+  ours: unknown,
+  path: string,
+  report: (path: string, a: unknown, b: unknown) => void,
+): void {
+  if (isObject(real) && isObject(ours)) {
+    for (const key of new Set([...Object.keys(real), ...Object.keys(ours)])) {
+      walk(real[key], ours[key], path === '' ? key : `${path}.${key}`, report)
+    }
+    return
+  }
+  if (Array.isArray(real) && Array.isArray(ours) && real.length === ours.length) {
+    for (const [index, value] of real.entries()) walk(value, ours[index], `${path}[${index}]`, report)
+    return
+  }
+  if (JSON.stringify(real) !== JSON.stringify(ours)) report(path, real, ours)
+}
+
+export function show({ at, real, ours }: Difference): string {
+  const short = (value: unknown) => {
+    const text = JSON.stringify(value) ?? 'nothing'
+    return text.length > 400 ? `${text.slice(0, 400)}…` : text
+  }
+  return `${at}\n    real ${short(real)}\n    ours ${short(ours)}`
+}
