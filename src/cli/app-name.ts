@@ -5,12 +5,21 @@ import type { Invocation } from './command.ts'
 
 /** The app a verb is about: --app, else the `cuddle` remote of this repository, else `app:` in cuddle.yaml. */
 export async function appName(invocation: Invocation): Promise<string> {
-  const named = invocation.values.app ?? invocation.env.CUDDLE_APP
-  if (named) return named
+  const named = invocation.values.app ?? (invocation.env.CUDDLE_APP || undefined)
+  if (named !== undefined) return checked(named)
   const found = (await fromRemote(invocation)) ?? fromSpec(invocation.cwd)
   if (found) return found
   throw new CuddleError('no-app', 'which app? this folder is not connected to one', {
     hint: 'add -a NAME, or run cuddle create NAME here',
+  })
+}
+
+/** A name as typed. An empty one is a script's unset variable: it must not fall back to the app of this folder. */
+export function checked(name: string): string {
+  if (name === '') throw new CuddleError('usage', '-a needs the name of an app', { hint: 'cuddle apps lists them' })
+  if (/^[a-z0-9-]{1,63}$/.test(name)) return name
+  throw new CuddleError('no-app', `no app is called ${JSON.stringify(name.slice(0, 80))}`, {
+    hint: 'cuddle apps lists them; cuddle create NAME makes one',
   })
 }
 

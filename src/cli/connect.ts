@@ -21,6 +21,8 @@ export function notRunning(home: string, cause?: unknown): CuddleError {
 
 /** True for the errors of a connection that nobody answers. */
 export function isUnreachable(error: unknown): boolean {
+  // An error of ours says what is wrong already, whatever caused it.
+  if (error instanceof CuddleError) return false
   for (let current: any = error; current; current = current.cause) {
     if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(current.code)) return true
     for (const inner of current.errors ?? []) if (isUnreachable(inner)) return true

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { CuddleError } from '#lib'
 import { setConfig } from '#platform'
@@ -11,7 +12,7 @@ export default {
   summary: 'Sets config vars and rolls them out as a release.',
   usage: 'KEY=VALUE… | KEY=@FILE | KEY=-',
   describe:
-    'KEY=@FILE reads the value from a file and KEY=- from standard input, so that a secret need not stand in your shell history.',
+    'KEY=@FILE reads the value from a file and KEY=- from standard input, so that a secret need not stand in your shell history.\nKEY=\\\\@… and KEY=\\\\- are values that start with @, or are -.',
   positionals: [1, 500],
   options: { ...appOption, ...waitOption },
   examples: [
@@ -20,23 +21,24 @@ export default {
     'pass show db | cuddle config:set DATABASE_URL=-',
   ],
   async run(invocation) {
-    const changes: Record<string, string> = {}
+    const changes = new Map<string, string>()
     for (const word of invocation.positionals) {
       const equals = word.indexOf('=')
       if (equals < 1)
         throw new CuddleError('usage', `"${word.slice(0, 40)}" is not KEY=VALUE`, {
           hint: 'cuddle config:set KEY=VALUE',
         })
-      changes[word.slice(0, equals)] = await readValue(word.slice(equals + 1))
+      changes.set(word.slice(0, equals), await readValue(word.slice(equals + 1), invocation.cwd))
     }
-    return changeConfig(invocation, changes)
+    return changeConfig(invocation, Object.fromEntries(changes))
   },
 } satisfies Command
 
-async function readValue(word: string): Promise<string> {
+async function readValue(word: string, cwd: string): Promise<string> {
   if (word === '-') return (await text(process.stdin)).replace(/\n$/, '')
+  if (/^\\(@|-$)/.test(word)) return word.slice(1)
   if (!word.startsWith('@')) return word
-  const path = word.slice(1)
+  const path = resolve(cwd, word.slice(1))
   let bytes: Buffer
   try {
     bytes = readFileSync(path)

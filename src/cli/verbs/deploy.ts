@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
@@ -23,7 +23,7 @@ export default {
     const { out } = invocation
     const context = connect(invocation)
     const name = await appName(invocation)
-    const folder = join(invocation.cwd, invocation.positionals[0] ?? '.')
+    const folder = resolve(invocation.cwd, invocation.positionals[0] ?? '.')
     if (!existsSync(folder) || !lstatSync(folder).isDirectory())
       throw new CuddleError('usage', `${folder} is no folder`)
     await getApp(context, name)

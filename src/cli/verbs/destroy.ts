@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { CuddleError } from '#lib'
 import { destroyApp, getApp } from '#platform'
-import { appName } from '../app-name.ts'
+import { appName, checked } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
 
@@ -17,7 +17,8 @@ export default {
   async run(invocation) {
     const { out } = invocation
     const context = connect(invocation)
-    const name = invocation.positionals[0] ?? (await appName(invocation))
+    const [word] = invocation.positionals
+    const name = word === undefined ? await appName(invocation) : checked(word)
     await getApp(context, name)
     let confirmed = invocation.values.confirm
     if (confirmed === undefined && out.interactive && process.stdin.isTTY) {

@@ -6,7 +6,7 @@ import { connect } from '../connect.ts'
 
 /** `v7` or `7` as a number. */
 export function releaseNumber(word: string): number {
-  const match = /^v?(\d+)$/.exec(word)
+  const match = /^v?(\d{1,9})$/.exec(word)
   if (!match)
     throw new CuddleError('usage', `"${word}" is no release`, {
       hint: 'a release is a number like v7; cuddle releases lists them',

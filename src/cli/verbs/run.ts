@@ -1,5 +1,6 @@
 import { CuddleError } from '#lib'
 import { runOnce } from '#platform'
+import { validConfig } from '#spec'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
@@ -29,6 +30,8 @@ export default {
         return [pair.slice(0, equals), pair.slice(equals + 1)]
       }),
     )
+    const [problem] = validConfig(env)
+    if (problem) throw new CuddleError('usage', problem.message, { hint: problem.hint })
     const command = rest.length === 1 ? rest[0] : rest.map(quote).join(' ')
     const lines: string[] = []
     const write = (line: string) => (out.json ? lines.push(line) : out.print(line))

@@ -49,11 +49,16 @@ export async function prepareContainer(
     )
   }
   const view = await viewOf(node, image, mounts)
-  const env = withDefaults(node, context, image, directory, { ...mountVariables(mounts, view !== undefined), ...given })
+  // Only what the spec says is moved: the paths of this node are where they are, below /tmp too.
+  const placed = view ? given : relocated(given, mounts)
+  const env = withDefaults(node, context, image, directory, {
+    ...mountVariables(mounts, view !== undefined),
+    ...placed,
+  })
   const cwd = workingDirectory(image, container, directory)
   const program = findProgram(words[0], image, cwd, env['PATH'], view?.mounts)
   const prepared = { command: [program, ...words.slice(1)], env, cwd, imageID: image.id, view }
-  return view ? seenFromInside(prepared, image, view.mounts) : { ...prepared, env: relocated(env, mounts) }
+  return view ? seenFromInside(prepared, image, view.mounts) : prepared
 }
 
 /** A private view is made for mounts that a variable cannot stand for; TMPDIR is enough for /tmp. */
