@@ -5,6 +5,7 @@ import {
   appController,
   createBuilder,
   installPlatform,
+  keepHouse,
   openLayout,
   type PlatformServer,
   startPlatformServer,
@@ -31,7 +32,8 @@ export async function startPlatform(
     platformUrl: `http://127.0.0.1:${ports.git}`,
   }
   await installPlatform(kube, settings, clock, log)
-  const builder = createBuilder({ home, layout: openLayout(paths(home).images), clock, log, hostEnv })
+  const layout = openLayout(paths(home).images)
+  const builder = createBuilder({ home, layout, clock, log, hostEnv })
   let platform: PlatformServer | undefined
   const onDestroyed = async (app: string) => {
     await platform?.removeRepository(app)
@@ -57,10 +59,13 @@ export async function startPlatform(
     host: '127.0.0.1',
     port: ports.git,
   })
+  const { busy, packRepository } = platform
+  const housekeeping = keepHouse({ kube, layout, busy, packRepository, clock, log, signal })
   await controllers.ready
   return async () => {
     await platform.close()
     await controllers.stopped
+    await housekeeping
     await builder.close()
   }
 }

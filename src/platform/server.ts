@@ -6,12 +6,13 @@ import { createGunzip } from 'node:zlib'
 import { createGitServer, type Push } from '#git'
 import { extractLayer } from '#image'
 import type { Kube } from '#kube'
-import { type Clock, CuddleError, errorMessage, exec, KeyedMutex, type Logger, nodeHttp } from '#lib'
+import { type Clock, CuddleError, errorMessage, exec, type Logger, nodeHttp } from '#lib'
 import { credentials, platformToken, sameSecret } from './access.ts'
 import type { Builder } from './build/index.ts'
 import type { Context } from './context.ts'
 import { deploy } from './deploy.ts'
 import { servingRelease } from './follow.ts'
+import { DeployGate } from './gate.ts'
 import { App, type ReleaseObject } from './kinds.ts'
 
 export interface PlatformServerOptions {
@@ -34,6 +35,9 @@ export interface PlatformServerOptions {
 export interface PlatformServer {
   port: number
   removeRepository(app: string): Promise<void>
+  packRepository(app: string): Promise<void>
+  /** True while source is being turned into a release. */
+  busy(): boolean
   close(): Promise<void>
 }
 
@@ -41,7 +45,7 @@ export interface PlatformServer {
 export async function startPlatformServer(options: PlatformServerOptions): Promise<PlatformServer> {
   const { kube, clock, log, builder } = options
   const token = await platformToken(kube)
-  const lock = new KeyedMutex()
+  const gate = new DeployGate()
   const authenticate = async (user: string, password: string) =>
     sameSecret(password, token) ? user || 'git' : undefined
   const git = createGitServer({
@@ -52,7 +56,7 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
     authenticate,
     access: async (app) => ((await kube.find(App, app)) ? 'ok' : 'missing'),
     onPush: (push) =>
-      lock.run(push.app, () => pushed({ kube, clock, user: push.user }, builder, push, options.hostEnv, log)),
+      gate.run(push.app, () => pushed({ kube, clock, user: push.user }, builder, push, options.hostEnv, log)),
   })
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (await git.handle(request, response)) return
@@ -64,7 +68,7 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
     const given = credentials(request.headers.authorization)
     const user = given && (await authenticate(given.user, given.password))
     if (!user) return refuse(response, 401, 'wrong token')
-    await receiveUpload({ kube, clock, user }, upload[1], request, response, options, lock)
+    await receiveUpload({ kube, clock, user }, upload[1], request, response, options, gate)
   }
   const server = nodeHttp().createServer((request, response) => {
     handle(request, response).catch((error) => {
@@ -79,6 +83,8 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
   return {
     port: (server.address() as { port: number }).port,
     removeRepository: (app) => git.removeRepository(app),
+    packRepository: (app) => git.collectGarbage(app),
+    busy: () => gate.busy,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -211,7 +217,7 @@ async function receiveUpload(
   request: IncomingMessage,
   response: ServerResponse,
   options: PlatformServerOptions,
-  lock: KeyedMutex,
+  gate: DeployGate,
 ): Promise<void> {
   const gone = new AbortController()
   response.on('close', () => gone.abort())
@@ -226,8 +232,8 @@ async function receiveUpload(
       throw new CuddleError('no-app', `no app is called "${app}"`, { hint: `cuddle create ${app}` })
     await mkdir(directory, { recursive: true })
     await extractLayer(request.pipe(createGunzip()), directory)
-    if (lock.busy(app)) send({ line: '       waiting for another deploy of this app to end' })
-    const release = await lock.run(app, () =>
+    if (gate.taken(app)) send({ line: '       waiting for another deploy of this app to end' })
+    const release = await gate.run(app, () =>
       deploy(context, options.builder, {
         app,
         source: { directory },
