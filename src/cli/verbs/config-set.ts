@@ -44,7 +44,7 @@ async function readValue(word: string, cwd: string): Promise<string> {
     bytes = readFileSync(path)
   } catch (error) {
     throw new CuddleError('usage', `cannot read ${path}`, {
-      hint: 'KEY=@FILE reads a file; write KEY=\\@… for a value that starts with @',
+      hint: 'KEY=@FILE reads a file; write KEY=\\\\@… for a value that starts with @',
       cause: error,
     })
   }
