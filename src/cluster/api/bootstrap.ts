@@ -38,12 +38,20 @@ function priorityClass(name: string, value: number, description: string): KubeOb
 
 /** Creates what every cluster has; what exists is left alone, but for where the server itself listens. */
 export async function bootstrap(api: Api, port: number): Promise<void> {
-  const missing = objects.filter((object) => {
+  await ensure(
+    api,
+    objects.map((object) => structuredClone(object)),
+  )
+  await publish(api, port)
+}
+
+/** Creates those of the objects that do not exist. They are the caller's no more. */
+export async function ensure(api: Api, wanted: readonly KubeObject[]): Promise<void> {
+  const missing = wanted.filter((object) => {
     const rr = requestFor(api, object)
     return !api.store.get(rr.resource, idOf(rr.namespace, object.metadata.name!))
   })
-  await Promise.all(missing.map((object) => create(api, structuredClone(object))))
-  await publish(api, port)
+  await Promise.all(missing.map((object) => create(api, object)))
 }
 
 /** The EndpointSlice of default/kubernetes: the Service has no selector, so nobody else makes it. */

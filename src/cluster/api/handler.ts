@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { errorMessage } from '#lib'
 import { CompactedError, StoreWriteError } from '../store/index.ts'
-import { authorizePath, authorizeResource } from './authorization.ts'
+import { authorizePath, authorizeResource, superuser } from './authorization.ts'
 import { remove, removeCollection } from './delete.ts'
 import { discovery } from './discovery.ts'
 import { health } from './health.ts'
+import { impersonated, impersonates } from './impersonation.ts'
 import { metrics } from './metrics.ts'
 import { pretty } from './negotiate.ts'
 import { get, list } from './read.ts'
@@ -27,6 +28,7 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
   let response: ApiResponse
   let rr: ResourceRequest | undefined
   try {
+    if (impersonates(request)) request = { ...request, user: await impersonated(api, request) }
     const found = isApiPath(request.path) ? route(api, request) : undefined
     rr = found?.rr
     response = found ? await serve(found) : await other(api, request)
@@ -61,7 +63,7 @@ function count(api: Api, method: string, status: number): void {
 /** Everything that is no resource. */
 async function other(api: Api, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request
-  authorizePath(request.user, request.method.toLowerCase(), path)
+  await authorizePath(api, request.user, request.method.toLowerCase(), path)
   const found =
     health(api, request) ?? metrics(api, request) ?? discovery(api, request) ?? (await openapi(api, request))
   if (found) return found
@@ -110,7 +112,11 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
   const { info, subresource } = rr
   const { group, plural } = info
   if (!verb) throw methodNotAllowed(info, '')
-  authorizeResource(rr.request.user, verb, { group, plural, name: rr.name, namespace: rr.namespace, subresource })
+  const { user } = rr.request
+  if (!superuser(user)) {
+    const name = rr.name ?? namedByField(rr, verb)
+    await authorizeResource(rr.api, user, verb, { group, plural, name, namespace: rr.namespace, subresource })
+  }
   if (subresource !== undefined) return serveSubresource(verb, rr)
   if (isReview(rr) && verb === 'create') return review(rr)
   if (rr.resource === 'core/bindings' && verb === 'create') return bind(rr)
@@ -128,6 +134,12 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
     )
   }
   return verbs[verb](rr)
+}
+
+/** Lists and watches of one object by its name count as requests for it. */
+function namedByField({ request }: ResourceRequest, verb: string): string | undefined {
+  if (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection') return undefined
+  return /^metadata\.name==?([^,=!]+)$/.exec(request.query.get('fieldSelector') ?? '')?.[1]
 }
 
 function terminating({ api, info }: ResourceRequest): boolean {

@@ -80,7 +80,7 @@ test('kubectl creates what newer ones send as protobuf', async (t) => {
   if (!kubectl) return
   const { ok, file } = kubectl
   const client = JSON.parse(await ok('version', '--client', '-o', 'json')).clientVersion
-  if (Number.parseInt(client.minor) < 32) return t.skip(`kubectl ${client.gitVersion} sends JSON`)
+  if (Number.parseInt(client.minor, 10) < 32) return t.skip(`kubectl ${client.gitVersion} sends JSON`)
   await ok('apply', '-f', file)
   await ok('create', 'configmap', 'palette', '--from-literal=colour=red')
   assert.equal(await ok('get', 'configmap', 'palette', '-o', 'jsonpath={.data.colour}'), 'red')

@@ -3,6 +3,7 @@ import type { ResourceInfo } from '../machinery/index.ts'
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Plugin } from './admission/plugin.ts'
+import type { Rbac } from './rbac/index.ts'
 import type { Registry } from './registry.ts'
 
 export interface User {
@@ -57,6 +58,14 @@ export interface Api {
   readonly pki: Pki
   readonly counters: Counters
   readonly admission: readonly Plugin[]
+  readonly rbac: LazyRbac
+}
+
+/** Role-based access control, started when it is first needed: administrators and nodes never wait for it. */
+export interface LazyRbac {
+  /** Undefined before it was ever asked for. */
+  current: Rbac | undefined
+  load(): Promise<Rbac>
 }
 
 export interface Counters {

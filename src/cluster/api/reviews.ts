@@ -1,46 +1,128 @@
 import { isObject } from '#lib'
-import { allowed } from './authorization.ts'
+import { decide, superuser } from './authorization.ts'
 import { readObject } from './body.ts'
 import { negotiate, render } from './negotiate.ts'
-import type { ApiResponse, ResourceRequest } from './request.ts'
-import { verifyToken } from './subresources/token.ts'
+import type { Attempt, Decision, PolicyRule } from './rbac/index.ts'
+import type { ApiResponse, ResourceRequest, User } from './request.ts'
+import { badRequest, invalid } from './status.ts'
+import { issuerUrl, verifyToken } from './subresources/token.ts'
+
+type Answer = { spec?: unknown; status: unknown }
 
 /** Kinds that are asked, not stored: the answer is the object with its status filled in. */
-const kinds: Record<string, (rr: ResourceRequest, spec: any) => { spec?: unknown; status: unknown }> = {
-  SelfSubjectAccessReview: (rr) => ({ status: { allowed: allowed(rr.request.user) } }),
-  SubjectAccessReview: (_, spec) => ({
-    status: { allowed: allowed({ name: spec.user ?? '', groups: spec.groups ?? [] }) },
+const kinds: Record<string, (rr: ResourceRequest, spec: any) => Answer | Promise<Answer>> = {
+  SelfSubjectAccessReview: async (rr, spec) => ({
+    status: accessStatus(await decide(rr.api, rr.request.user, attemptOf(rr, spec))),
   }),
-  LocalSubjectAccessReview: (_, spec) => ({
-    status: { allowed: allowed({ name: spec.user ?? '', groups: spec.groups ?? [] }) },
+  SubjectAccessReview: async (rr, spec) => ({
+    status: accessStatus(await decide(rr.api, subjectOf(rr, spec), attemptOf(rr, spec))),
   }),
-  SelfSubjectRulesReview: (rr) => ({
-    spec: {},
-    status: {
-      resourceRules: allowed(rr.request.user) ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
-      nonResourceRules: [
-        { verbs: ['get'], nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version', '/version/'] },
-        ...(allowed(rr.request.user) ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : []),
-      ],
-      incomplete: false,
-    },
-  }),
-  SelfSubjectReview: (rr) => {
-    const { name, uid, groups } = rr.request.user
-    return { status: { userInfo: { username: name, ...(uid && { uid }), groups } } }
+  LocalSubjectAccessReview: async (rr, spec) => {
+    const { namespace } = rr
+    if (spec.resourceAttributes?.namespace !== namespace) {
+      throw badRequest(
+        `spec.resourceAttributes.namespace must match namespace: ${JSON.stringify(namespace)} != ${JSON.stringify(spec.resourceAttributes?.namespace ?? '')}`,
+      )
+    }
+    return { status: accessStatus(await decide(rr.api, subjectOf(rr, spec), attemptOf(rr, spec))) }
   },
+  SelfSubjectRulesReview: async (rr, spec) => {
+    if (!spec.namespace) throw badRequest('no namespace on request')
+    const rules = await rulesFor(rr, String(spec.namespace))
+    return {
+      spec: {},
+      status: {
+        resourceRules: rules
+          .filter((rule) => rule.resources)
+          .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+            verbs,
+            apiGroups,
+            resources,
+            ...(resourceNames?.length && { resourceNames }),
+          })),
+        nonResourceRules: rules
+          .filter((rule) => rule.nonResourceURLs)
+          .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
+        incomplete: false,
+      },
+    }
+  },
+  SelfSubjectReview: (rr) => ({ status: { userInfo: userInfo(rr.request.user) } }),
   TokenReview: (rr, spec) => {
-    const user = verifyToken(rr.api, String(spec.token ?? ''))
+    if (!spec.token) throw badRequest('token is required for TokenReview in authentication')
+    const audiences: string[] =
+      Array.isArray(spec.audiences) && spec.audiences.length > 0 ? spec.audiences : [issuerUrl]
+    const user = verifyToken(rr.api, String(spec.token))
     if (!user) return { status: { user: {}, error: 'invalid bearer token' } }
-    return { status: { authenticated: true, user: { username: user.name, uid: user.uid, groups: user.groups } } }
+    if (!audiences.includes(issuerUrl)) {
+      const error = `token audiences ["${issuerUrl}"] is invalid for the target audiences ${JSON.stringify(audiences)}`
+      return { status: { user: {}, error } }
+    }
+    return { status: { authenticated: true, user: userInfo(user), audiences: [issuerUrl] } }
   },
 }
 
+function userInfo({ name, uid, groups, extra }: User) {
+  return {
+    username: name,
+    ...(uid && { uid }),
+    groups,
+    ...(extra && Object.keys(extra).length > 0 && { extra }),
+  }
+}
+
+function accessStatus({ allowed, reason }: Decision) {
+  return { allowed, ...(reason && { reason }) }
+}
+
+function subjectOf(rr: ResourceRequest, spec: any): User {
+  const groups: string[] = Array.isArray(spec.groups) ? spec.groups.map(String) : []
+  if (!spec.user && groups.length === 0) {
+    throw refused(rr, 'spec.user', `Invalid value: "": at least one of user or group must be specified`)
+  }
+  return { name: String(spec.user ?? ''), groups }
+}
+
+/** What the review asks about: exactly one of resourceAttributes and nonResourceAttributes. */
+function attemptOf(rr: ResourceRequest, spec: any): Attempt {
+  const { resourceAttributes: resource, nonResourceAttributes: other } = spec
+  if (isObject(resource) === isObject(other)) {
+    const problem = isObject(resource)
+      ? 'cannot be specified in combination with resourceAttributes'
+      : 'exactly one of nonResourceAttributes or resourceAttributes must be specified'
+    throw refused(
+      rr,
+      isObject(resource) ? 'spec.nonResourceAttributes' : 'spec.resourceAttributes',
+      `Invalid value: ${isObject(resource) ? JSON.stringify(other) : 'null'}: ${problem}`,
+    )
+  }
+  const text = (value: unknown) => (value === undefined || value === null ? '' : String(value))
+  if (isObject(other)) return { verb: text(other['verb']), path: text(other['path']) }
+  return {
+    verb: text(resource.verb),
+    group: text(resource.group),
+    resource: text(resource.resource),
+    subresource: text(resource.subresource),
+    name: text(resource.name),
+    namespace: text(resource.namespace),
+  }
+}
+
+function refused(rr: ResourceRequest, field: string, message: string) {
+  return invalid(rr.info, '', [{ reason: 'FieldValueInvalid', message, field }])
+}
+
+async function rulesFor(rr: ResourceRequest, namespace: string): Promise<PolicyRule[]> {
+  const { user } = rr.request
+  const rbac = rr.api.rbac.current ?? (await rr.api.rbac.load())
+  const rules = rbac.rules(user, namespace)
+  if (!superuser(user) || rules.some((rule) => rule.resources?.includes('*'))) return rules
+  return [...rules, { verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] }]
+}
+
 export function isReview(rr: ResourceRequest): boolean {
-  return (
-    (rr.info.kind in kinds && rr.info.group.endsWith('ization.k8s.io')) ||
-    (rr.info.kind in kinds && rr.info.group === 'authentication.k8s.io')
-  )
+  const { kind, group } = rr.info
+  return kind in kinds && (group === 'authorization.k8s.io' || group === 'authentication.k8s.io')
 }
 
 export async function review(rr: ResourceRequest): Promise<ApiResponse> {
@@ -48,7 +130,7 @@ export async function review(rr: ResourceRequest): Promise<ApiResponse> {
   const body = await readObject(rr.request, rr.info.kind)
   const spec = isObject(body['spec']) ? body['spec'] : {}
   const apiVersion = `${rr.info.group}/${rr.info.version}`
-  const answer = kinds[rr.info.kind](rr, spec)
+  const answer = await kinds[rr.info.kind](rr, spec)
   return render(rr.request, format, 201, {
     kind: rr.info.kind,
     apiVersion,

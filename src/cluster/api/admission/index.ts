@@ -5,11 +5,12 @@ import type { Attributes, Plugin } from './plugin.ts'
 import { podSecurity } from './pod-security.ts'
 import { priority } from './priority.ts'
 import { processPorts } from './process-ports.ts'
+import { rbacEscalation } from './rbac-escalation.ts'
 import { serviceAccount } from './service-account.ts'
 
 /** The plugins of one API server, in kube-apiserver's order. */
 export function admissionChain(): readonly Plugin[] {
-  return [namespaceLifecycle, serviceAccount, podSecurity, priority, defaultTolerations, processPorts()]
+  return [namespaceLifecycle, serviceAccount, podSecurity, priority, defaultTolerations, processPorts(), rbacEscalation]
 }
 
 /** Runs one phase of every plugin. Throws the StatusError of the first that refuses. */
