@@ -8,7 +8,9 @@ run=$home/run
 # A small young generation, and gc() for src/cli/trim.ts: memory. No symbolic links to follow in a checkout: start-up.
 flags="--disable-warning=ExperimentalWarning --max-semi-space-size=2 --expose-gc --preserve-symlinks --preserve-symlinks-main"
 
-# Those of a supervisor that was killed hold the ports and the store: they are ended, pods go on.
+# From here on the loops of a supervisor that was killed restart nothing.
+echo $$ >"$run/supervisor.pid"
+# Its processes hold the ports and the store: they are ended, pods go on.
 for name in node control; do
   old=$(cat "$run/$name.pid" 2>/dev/null) || continue
   if tr '\0' ' ' <"/proc/$old/cmdline" 2>/dev/null | grep -qF -- "--home $home"; then
@@ -18,7 +20,6 @@ for name in node control; do
     kill -KILL "$old" 2>/dev/null
   fi
 done
-echo $$ >"$run/supervisor.pid"
 
 keep() {
   name=$1 pause=0 child=
@@ -32,8 +33,9 @@ keep() {
     # A trapped signal interrupts wait: the child still ends.
     while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
     [ -n "$ending" ] && break
-    # Whose supervisor was killed does not restart anything: the next `cuddle up` has begun anew.
-    kill -0 $$ 2>/dev/null || break
+    # Whose supervisor was killed does not restart anything: the next `cuddle up` has begun anew. The file counts too,
+    # because a killed process that nobody has waited for still looks alive.
+    kill -0 $$ 2>/dev/null && [ "$(cat "$run/supervisor.pid" 2>/dev/null)" = $$ ] || break
     echo "$(date -u +%FT%TZ) $name ended with $code" >&2
     # 78: the configuration or the store cannot be used; trying again would change nothing.
     if [ "$code" -eq 78 ]; then
@@ -52,4 +54,5 @@ keep node & agent=$!
 trap 'kill -TERM "$agent" 2>/dev/null; wait "$agent"; kill -TERM "$control" 2>/dev/null' TERM INT HUP
 wait "$agent"; wait "$control"
 while kill -0 "$control" 2>/dev/null; do wait "$control"; done
-rm -f "$run/supervisor.pid"
+[ "$(cat "$run/supervisor.pid" 2>/dev/null)" = $$ ] && rm -f "$run/supervisor.pid"
+exit 0

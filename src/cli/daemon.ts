@@ -48,7 +48,10 @@ export async function daemon(name: string, start: (daemon: Daemon) => Promise<()
       { error: hopeless ? errorMessage(error) : error instanceof Error ? error.stack : String(error) },
       'cannot start',
     )
-    if (hopeless) writeFileAtomic(join(paths(home).run, `${name}.failed`), errorMessage(error))
+    if (hopeless) {
+      const { code, message, hint } = error
+      writeFileAtomic(join(paths(home).run, `${name}.failed`), JSON.stringify({ code, message, hint }))
+    }
     process.exit(hopeless ? unusable : 1)
   }
 }

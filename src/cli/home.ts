@@ -31,6 +31,7 @@ export function paths(home: string) {
     uploads: join(home, 'uploads'),
     supervisorPid: join(home, 'run', 'supervisor.pid'),
     stopping: join(home, 'run', 'stopping'),
+    upLock: join(home, 'run', 'up.lock'),
   }
 }
 
@@ -38,20 +39,24 @@ export function paths(home: string) {
 export function readConfig(home: string): HomeConfig | undefined {
   const path = paths(home).config
   if (!existsSync(path)) return undefined
+  const hint = 'repair it, or remove it to start with default ports'
   let config: HomeConfig
   try {
     config = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    throw new CuddleError('bad-home', `${path} is not valid JSON`, {
-      hint: `repair it, or remove it to start with default ports`,
-      cause: error,
-    })
+    throw new CuddleError('bad-home', `${path} is not valid JSON`, { hint, cause: error })
   }
-  if (config.version !== 1) {
+  if (typeof config?.version === 'number' && config.version > 1) {
     throw new CuddleError('bad-home', `${path} was written by a newer Cuddle (version ${config.version})`, {
       hint: 'update this checkout of Cuddle',
     })
   }
+  const whole = (value: unknown, most: number) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most
+  const ports = [config?.ports?.api, config?.ports?.router, config?.ports?.git]
+  if (config?.version !== 1 || !ports.every((port) => whole(port, 65535)) || !whole(config.nodes, 64))
+    throw new CuddleError('bad-home', `${path} is damaged: it wants version 1, three ports and a number of nodes`, {
+      hint,
+    })
   return config
 }
 
@@ -66,12 +71,14 @@ export function livePid(file: string, home: string): number | undefined {
   let pid: number
   try {
     pid = Number(readFileSync(file, 'utf8').trim())
+    // 0 would mean our own process group.
+    if (!Number.isInteger(pid) || pid < 1) return undefined
     process.kill(pid, 0)
   } catch {
     return undefined
   }
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(home) ? pid : undefined
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(home) ? pid : undefined
   } catch {
     return pid
   }

@@ -41,7 +41,7 @@ async function main(words: readonly string[]): Promise<number> {
     out.done()
     // Loaded here, for `up` has no need of the client.
     const { isUnreachable, notRunning } = await import('./connect.ts')
-    return fail(out, isUnreachable(error) ? notRunning(home, error) : error, env)
+    return fail(out, isUnreachable(error) ? notRunning(home, error) : (fileError(error, home) ?? error), env)
   }
 }
 
@@ -74,6 +74,22 @@ async function help(out: Output, verb: string | undefined): Promise<number> {
   out.print('\nFirst steps: cuddle up; cuddle create my-app; git push cuddle main')
   out.print('cuddle COMMAND --help shows options and examples; most commands take --json.')
   return 0
+}
+
+const diskProblems: Record<string, string> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the disk is read-only',
+  EACCES: 'you may not write there',
+}
+
+/** What a file system says, in words that lead on. */
+function fileError(error: unknown, home: string): CuddleError | undefined {
+  const { code, path } = error as NodeJS.ErrnoException
+  const problem = diskProblems[code ?? '']
+  if (!problem) return undefined
+  const hint = code === 'EACCES' ? 'set CUDDLE_HOME to a folder of yours' : 'make room there, then try again'
+  return new CuddleError('disk', `${problem}: ${path ?? home}`, { hint, cause: error })
 }
 
 function fail(out: Output, error: unknown, env: Record<string, string | undefined>): number {

@@ -1,24 +1,54 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { CuddleError, systemClock } from '#lib'
 import { livePid, paths } from './home.ts'
 
 /** Stops everything of a home: pods first and gracefully, then the platform. Returns false when nothing ran. */
 export async function stop(home: string): Promise<boolean> {
-  const { supervisorPid, stopping, run } = paths(home)
-  const pid = livePid(supervisorPid, home)
-  if (pid === undefined) return false
+  const { stopping, run } = paths(home)
+  if (runningPids(home).length === 0) return false
   mkdirSync(run, { recursive: true })
   // The node agent stops its pods when it ends while this file is there; without it, pods outlive it.
   writeFileSync(stopping, '')
-  process.kill(pid, 'SIGTERM')
-  const deadline = systemClock.monotonic() + 60_000
-  while (livePid(supervisorPid, home) !== undefined) {
-    if (systemClock.monotonic() > deadline)
-      throw new CuddleError('not-stopped', `the supervisor (pid ${pid}) does not end`, {
-        hint: `see ${paths(home).log}`,
-      })
-    await systemClock.sleep(20)
-  }
+  await end(home)
   rmSync(stopping, { force: true })
   return true
+}
+
+/**
+ * Ends the supervisor and its processes; pods live on unless `stopping` is there. Of a supervisor that was killed the
+ * others are ended in its place, node first.
+ */
+export async function end(home: string): Promise<void> {
+  const { supervisorPid, log } = paths(home)
+  const supervisor = livePid(supervisorPid, home)
+  if (supervisor !== undefined) {
+    process.kill(supervisor, 'SIGTERM')
+    await gone(() => livePid(supervisorPid, home), 'the supervisor', log)
+  } else rmSync(supervisorPid, { force: true })
+  for (const name of ['node', 'control']) {
+    const file = pidFile(home, name)
+    const pid = livePid(file, home)
+    if (pid === undefined) continue
+    process.kill(pid, 'SIGTERM')
+    await gone(() => livePid(file, home), name, log)
+  }
+}
+
+/** The processes of a home that run, of whatever supervisor. */
+export function runningPids(home: string): number[] {
+  return ['supervisor', 'control', 'node'].flatMap((name) => livePid(pidFile(home, name), home) ?? [])
+}
+
+function pidFile(home: string, name: string): string {
+  return join(paths(home).run, `${name}.pid`)
+}
+
+async function gone(look: () => number | undefined, what: string, log: string): Promise<void> {
+  const deadline = systemClock.monotonic() + 60_000
+  for (let pid = look(); pid !== undefined; pid = look()) {
+    if (systemClock.monotonic() > deadline)
+      throw new CuddleError('not-stopped', `${what} (pid ${pid}) does not end`, { hint: `see ${log}` })
+    await systemClock.sleep(20)
+  }
 }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CuddleError, equal, formatDuration, systemClock } from '#lib'
 import type { Command, Invocation } from '../command.ts'
 import { defaultConfig, type HomeConfig, livePid, paths, readConfig, writeConfig } from '../home.ts'
+import { end, runningPids, stop } from '../stop.ts'
 
 export default {
   summary: 'Starts the embedded cluster and the platform, and comes back when they answer.',
@@ -24,15 +25,7 @@ export default {
   async run(invocation) {
     const { out, home } = invocation
     const started = systemClock.monotonic()
-    const config = chooseConfig(invocation)
-    const pid = livePid(paths(home).supervisorPid, home)
-    if (pid === undefined) {
-      await checkPorts(config)
-      prepare(home, config)
-      supervise(invocation)
-    }
-    out.busy('starting the cluster')
-    await ready(invocation)
+    const { config, already } = await locked(invocation, () => start(invocation))
     out.done()
     const took = systemClock.monotonic() - started
     const { ports } = config
@@ -42,14 +35,12 @@ export default {
       api: `https://127.0.0.1:${ports.api}`,
       apps: `http://APP.localhost:${ports.router}`,
       git: `http://127.0.0.1:${ports.git}`,
-      already: pid !== undefined,
+      already,
     }
     if (out.json) out.data(info)
     else {
       out.print(
-        pid === undefined
-          ? `${out.style('green', 'up')} after ${formatDuration(took)}`
-          : `already ${out.style('green', 'up')}`,
+        already ? `already ${out.style('green', 'up')}` : `${out.style('green', 'up')} after ${formatDuration(took)}`,
       )
       out.print(`apps        ${info.apps}`)
       out.print(`kubernetes  export KUBECONFIG=${info.kubeconfig}`)
@@ -61,6 +52,61 @@ export default {
     return 0
   },
 } satisfies Command
+
+async function start(invocation: Invocation): Promise<{ config: HomeConfig; already: boolean }> {
+  const { out, home } = invocation
+  const config = chooseConfig(invocation)
+  const already = livePid(paths(home).supervisorPid, home) !== undefined
+  if (!already) {
+    // What a killed supervisor left behind holds the ports; the new one ends it.
+    if (runningPids(home).length === 0) await checkPorts(config)
+    prepare(home, config)
+    supervise(invocation)
+  }
+  out.busy('starting the cluster')
+  try {
+    await ready(invocation)
+  } catch (error) {
+    // A start that failed leaves nothing behind that goes on trying; pods that ran before run on.
+    if (!already) await end(home)
+    throw error
+  }
+  return { config, already }
+}
+
+/** Only one `cuddle up` of a home at a time: the second finds what the first has started. */
+async function locked<T>({ home, signal }: Invocation, work: () => Promise<T>): Promise<T> {
+  const { run, upLock } = paths(home)
+  mkdirSync(run, { recursive: true, mode: 0o700 })
+  for (;;) {
+    try {
+      writeFileSync(upLock, String(process.pid), { flag: 'wx' })
+      break
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    // Of one that was killed the lock is void.
+    if (!isHeld(upLock)) rmSync(upLock, { force: true })
+    else if (signal.aborted) throw new CuddleError('interrupted', 'stopped waiting for another cuddle up')
+    else await systemClock.sleep(20, signal)
+  }
+  try {
+    return await work()
+  } finally {
+    rmSync(upLock, { force: true })
+  }
+}
+
+/** By a process that lives. A fresh lock is empty for a moment. */
+function isHeld(lock: string): boolean {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'))
+    if (pid > 0) process.kill(pid, 0)
+    return pid > 0 || systemClock.now() - statSync(lock).mtimeMs < 5_000
+  } catch {
+    return false
+  }
+}
 
 function chooseConfig(invocation: Invocation): HomeConfig {
   const before = readConfig(invocation.home) ?? defaultConfig
@@ -135,9 +181,13 @@ function supervise(invocation: Invocation): void {
   child.unref()
 }
 
+/** How often a process that has never been ready may end before the start counts as failed. */
+const attempts = 3
+
 async function ready({ home, signal }: Invocation): Promise<void> {
   const { run } = paths(home)
   const deadline = systemClock.monotonic() + 30_000
+  const starts = { control: new Set<string>(), node: new Set<string>() }
   const isReady = (name: string) => {
     const pid = livePid(join(run, `${name}.pid`), home)
     return pid !== undefined && readText(join(run, `${name}.ready`)) === String(pid)
@@ -145,17 +195,26 @@ async function ready({ home, signal }: Invocation): Promise<void> {
   while (systemClock.monotonic() < deadline && !signal.aborted) {
     if (isReady('control') && isReady('node')) return
     // A store, a port or a configuration that cannot be used ends them for good: waiting longer would not help.
-    const failed = ['control', 'node'].map((name) => readText(join(run, `${name}.failed`))).filter(Boolean)
-    if (failed.length > 0) throw new CuddleError('not-started', failed.join('; '), { hint: `see ${paths(home).log}` })
+    const failed = readText(join(run, 'control.failed')) || readText(join(run, 'node.failed'))
+    if (failed) {
+      const { code, message, hint } = JSON.parse(failed)
+      throw new CuddleError(code, message, { hint: hint ?? `see ${paths(home).log}` })
+    }
+    for (const [name, pids] of Object.entries(starts)) {
+      const pid = readText(join(run, `${name}.pid`))
+      if (pid) pids.add(pid)
+      if (pids.size <= attempts) continue
+      throw new CuddleError('not-started', `the cluster did not start: its ${name} process ended ${attempts} times`, {
+        hint: `see ${paths(home).log}/${name}.log`,
+        details: lastLines(home, name),
+      })
+    }
     await systemClock.sleep(10, signal)
   }
-  if (signal.aborted)
-    throw new CuddleError('interrupted', 'stopped waiting; the cluster may still be starting', {
-      hint: 'cuddle status',
-    })
+  if (signal.aborted) throw new CuddleError('interrupted', 'interrupted: the cluster was not started')
   throw new CuddleError('not-started', 'the cluster did not start', {
     hint: `see ${paths(home).log}/control.log`,
-    details: lastLines(home),
+    details: lastLines(home, 'control'),
   })
 }
 
@@ -167,9 +226,9 @@ function readText(path: string): string | undefined {
   }
 }
 
-function lastLines(home: string): string[] {
+function lastLines(home: string, name: string): string[] {
   try {
-    const lines = readFileSync(join(paths(home).log, 'control.log'), 'utf8')
+    const lines = readFileSync(join(paths(home).log, `${name}.log`), 'utf8')
       .trim()
       .split('\n')
     return lines.slice(-5).map((line) => {
@@ -195,7 +254,6 @@ async function stay(invocation: Invocation): Promise<number> {
       resolve()
     })
   })
-  const { stop } = await import('../stop.ts')
   invocation.out.busy('stopping')
   await stop(invocation.home)
   invocation.out.done()
