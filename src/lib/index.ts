@@ -12,3 +12,7 @@ export { deferred, KeyedMutex, loop } from './loop.ts'
 export { nodeHttp, nodeHttps } from './node-http.ts'
 export { formatBytes, formatCpu, parseQuantity } from './quantity.ts'
 export { suggest } from './suggest.ts'
+export type { WebSocketMessage, WebSocketPeer } from './websocket.ts'
+
+/** WebSockets, loaded when the first one is opened. */
+export const webSockets = () => import('./websocket.ts')

@@ -18,6 +18,7 @@ import { freshRecord } from './record.ts'
 import { keepRegistered } from './registration.ts'
 import { startKubeletServer } from './server.ts'
 import { installShim, isShim } from './shim.ts'
+import type { UsageMeter } from './summary.ts'
 import { collectClaims } from './volumes.ts'
 import { PodWorker } from './worker.ts'
 
@@ -93,6 +94,7 @@ class Agent implements NodeAgent {
   #server: { close(): Promise<void> } | undefined
   #loops: Promise<unknown>[] = []
   #registered: () => void = () => {}
+  #meter: UsageMeter | undefined
 
   constructor(options: NodeAgentOptions) {
     this.#options = options
@@ -153,6 +155,17 @@ class Agent implements NodeAgent {
         clock,
         log,
         find: (namespace, pod, container, previous) => this.#log(namespace, pod, container, previous),
+        streams: {
+          container: (namespace, pod, container) => this.#container(namespace, pod, container),
+          pod: (namespace, pod) => {
+            const worker = this.#find(namespace, pod)
+            return worker ? { pod: worker.record.pod, ip: worker.record.ip } : { missing: `pod "${pod}" not found` }
+          },
+        },
+        summary: async () => {
+          this.#meter ??= new (await import('./summary.ts')).UsageMeter(clock, () => this.stats())
+          return this.#meter.summary()
+        },
       })
     // The port of the last time, so that the API server need not learn a new one; unless someone else has it now.
     const portFile = join(this.#directory, 'kubelet-port')
@@ -320,11 +333,21 @@ class Agent implements NodeAgent {
     }
   }
 
-  #log(namespace: string, pod: string, container: string, previous: boolean) {
+  #find(namespace: string, pod: string): PodWorker | undefined {
     const found = [...this.#workers.values()].filter(
       ({ record }) => record.pod.metadata.name === pod && record.pod.metadata.namespace === namespace,
     )
-    const worker = found.find(({ record }) => !record.stopping) ?? found[0]
+    return found.find(({ record }) => !record.stopping) ?? found[0]
+  }
+
+  #container(namespace: string, pod: string, container: string) {
+    const worker = this.#find(namespace, pod)
+    if (!worker) return { missing: `pod "${pod}" not found` }
+    return worker.containers.running(container) ?? { missing: `container not found ("${container}")` }
+  }
+
+  #log(namespace: string, pod: string, container: string, previous: boolean) {
+    const worker = this.#find(namespace, pod)
     if (!worker) return { missing: `pod "${pod}" not found` }
     const log = worker.containers.log(container, previous)
     if (log) return log

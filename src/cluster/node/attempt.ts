@@ -153,6 +153,10 @@ export interface StartOptions {
   clock: Clock
   /** Mounts that the container sees at other places. */
   view?: { kind: Namespaces; mounts: readonly BindMount[] } | undefined
+  /** Standard input can be attached to; without it the process reads an empty one. */
+  stdin?: boolean | undefined
+  /** Runs on a terminal of its own. */
+  tty?: boolean | undefined
 }
 
 /** Starts a container; resolves when its process exists. Throws CuddleError StartError when it does not come to be. */
@@ -168,10 +172,14 @@ export async function startAttempt(options: StartOptions): Promise<Attempt> {
   watcher?.on('change', look)
   let attempt: Attempt | undefined
   try {
+    if (options.stdin) await (await import('./streams/pipes.ts')).makeFifos([join(directory, 'stdin')])
+    const inside = options.view ? { ...options, ...enterView(options, options.view) } : options
+    const terminal = options.tty ? await import('./streams/terminal.ts') : undefined
+    const onTerminal = terminal?.onTerminal(inside.command, options.env, join(directory, 'tty'))
+    const outside = { ...inside, ...onTerminal }
     const shimPid = await startShim({
-      ...options,
-      ...(options.view && enterView(options, options.view)),
-      env: { ...options.env, CUDDLE_POD_UID: identity.podUid, CUDDLE_CONTAINER: identity.container },
+      ...outside,
+      env: { ...outside.env, CUDDLE_POD_UID: identity.podUid, CUDDLE_CONTAINER: identity.container },
       onEnd: () => {
         look()
         born.resolve()

@@ -58,6 +58,12 @@ export class Containers {
     return new Map([...this.#running].map(([name, { attempt }]) => [name, attempt]))
   }
 
+  /** A container that runs now, and the control groups it is in. */
+  running(name: string): { running: Running; cgroups: readonly string[] } | undefined {
+    const running = this.#running.get(name)
+    return running && { running, cgroups: this.#record.containers[name].cgroups }
+  }
+
   /** Looks after processes whose end was not announced. */
   check(): void {
     for (const { attempt } of this.#running.values()) attempt.check()
@@ -106,6 +112,8 @@ export class Containers {
         shim: node.shim,
         cgroupFiles: record.cgroups.map((directory) => `${directory}/cgroup.procs`),
         clock: node.clock,
+        stdin: spec.stdin,
+        tty: spec.tty,
       })
       this.#attach(info, attempt, true)
       this.#event('Normal', 'Started', `Started container ${name}`, name)

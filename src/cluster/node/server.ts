@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type Clock, type Logger, nodeHttps } from '#lib'
 import type { ContainerLog } from './log.ts'
 import { type LogReadOptions, readLog } from './log-read.ts'
+import type { StreamSource } from './streams/serve.ts'
 
 export interface KubeletServerOptions {
   cert: string | Buffer
@@ -15,6 +17,10 @@ export interface KubeletServerOptions {
   log: Logger
   /** The log of a container; an error text when there is none. */
   find(namespace: string, pod: string, container: string, previous: boolean): ContainerLog | { missing: string }
+  /** Where exec, attach and port-forward lead to. */
+  streams: StreamSource
+  /** What pods and machine use, as JSON (kubelet's stats/v1alpha1). */
+  summary(): Promise<object>
 }
 
 export interface KubeletServer {
@@ -22,7 +28,7 @@ export interface KubeletServer {
   close(): Promise<void>
 }
 
-/** Serves the part of the kubelet's API that the API server asks for: logs and health, over mutual TLS. */
+/** Serves the part of the kubelet's API that the API server asks for: logs, streams, statistics and health, over mutual TLS. */
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { createServer } = nodeHttps()
   const { cert, key, ca, host, port, log } = options
@@ -32,6 +38,20 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
       response.destroy()
     })
   })
+  const upgraded = new Set<Duplex>()
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    socket.on('error', () => socket.destroy())
+    if (head.length > 0) socket.unshift(head)
+    // The code of streams is loaded with the first of them.
+    import('./streams/serve.ts')
+      .then(({ serveUpgrade }) => serveUpgrade(options.streams, options.clock, request, socket))
+      .catch((error) => {
+        log.debug({ url: request.url }, `kubelet stream failed: ${error}`)
+        socket.destroy()
+      })
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port }, resolve)
@@ -40,6 +60,7 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
     port: (server.address() as AddressInfo).port,
     close() {
       server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
@@ -52,6 +73,10 @@ async function handle(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://kubelet')
   if (url.pathname === '/healthz') return void response.end('ok')
+  if (url.pathname === '/stats/summary') {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify(await options.summary()))
+  }
   const match = /^\/containerLogs\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(url.pathname)
   if (!match) return answer(response, 404, 'page not found')
   if (request.method !== 'GET') return answer(response, 405, 'method not allowed')

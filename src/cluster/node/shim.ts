@@ -14,20 +14,28 @@ import { CuddleError, shortHash } from '#lib'
  * - Reading /proc/self/stat in the subshell gives the pid and start time that the app keeps through exec.
  * - `set -C` makes the pid file a claim: it is created once, so that an agent that gave up on a start (see voidAttempt)
  *   and a shim that comes late never both win.
+ * - An attempt with a FIFO named `stdin` reads from there; tail(1) keeps it open while nobody is attached.
  * - setsid gives the app its own session and group: a kill of the group spares the shim, which reports.
  */
 const script = `trap : TERM INT HUP QUIT
 dir=$1 groups=$2
 shift 2
+input=/dev/null
+if [ -p "$dir/stdin" ]; then
+  input=$dir/stdin
+  tail -f /dev/null >"$input" &
+  echo $! >"$dir/stdin-holder"
+fi
 (
   set -C
   read -r stat </proc/self/stat
   echo "$stat" >"$dir/pid" || exit 125
   for file in $groups; do echo 0 >|"$file"; done 2>/dev/null
   exec setsid "$@" >>"$dir/stdout" 2>>"$dir/stderr"
-) </dev/null
+) <"$input"
 code=$?
 echo $code >"$dir/exit"
+[ "$input" = /dev/null ] || kill $!
 `
 
 /** Writes the shim once per version; a running sh reads its script as it goes, so a file is never rewritten. */
