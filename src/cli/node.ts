@@ -2,10 +2,26 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { startNetwork, startNodeAgent } from '#cluster'
-import { createKube, httpTransport, loadKubeConfig } from '#kube'
+import { type ClusterConfig, createKube, httpTransport, loadKubeConfig } from '#kube'
 import { systemClock } from '#lib'
 import { daemon } from './daemon.ts'
 import { paths } from './home.ts'
+
+/**
+ * The certificates are made by control at its very first start, and it puts the kubeconfig right at every one: what stands
+ * there before may be of another port, or damaged.
+ */
+async function credentials(path: string, port: number, signal: AbortSignal): Promise<ClusterConfig> {
+  const deadline = systemClock.monotonic() + 10_000
+  for (;;) {
+    try {
+      if (existsSync(path)) return { ...loadKubeConfig({ path }), server: `https://127.0.0.1:${port}` }
+    } catch (error) {
+      if (systemClock.monotonic() > deadline) throw error
+    }
+    await systemClock.sleep(10, signal)
+  }
+}
 
 await daemon('node', async ({ home, config, log, hostEnv, signal }) => {
   const clock = systemClock
@@ -14,10 +30,7 @@ await daemon('node', async ({ home, config, log, hostEnv, signal }) => {
     cert: join(home, 'pki', 'node.crt'),
     key: join(home, 'pki', 'node.key'),
   }
-  // The certificates are made by control at its very first start.
-  while (!existsSync(join(home, 'kubeconfig'))) await clock.sleep(10, signal)
-  const { server } = loadKubeConfig({ path: join(home, 'kubeconfig') })
-  const kube = createKube(httpTransport({ ...loadKubeConfig({ path: join(home, 'kubeconfig') }), server }), {
+  const kube = createKube(httpTransport(await credentials(join(home, 'kubeconfig'), config.ports.api, signal)), {
     userAgent: 'cuddle-node',
   })
   const network = await startNetwork({

@@ -93,7 +93,7 @@ export async function ensurePki(home: string, options: { clock?: Clock; host?: s
     node: pairs['node'],
     kubeletClient: pairs['kubelet-client'],
     serviceAccount: ensureSigningKey(path('sa.key'), path('sa.pub')),
-    encryptionKey: ensureBytes(path('encryption.key')),
+    encryptionKey: ensureEncryptionKey(path('encryption.key'), join(home, 'store', 'state.db')),
   }
 }
 
@@ -130,7 +130,19 @@ function ensureSigningKey(keyPath: string, publicPath: string): { privateKey: st
   return { privateKey: readFileSync(keyPath, 'utf8'), publicKey: readFileSync(publicPath, 'utf8') }
 }
 
-function ensureBytes(path: string): Buffer {
-  if (!existsSync(path)) writeFileAtomic(path, randomBytes(32), 0o600)
+/** A store can be read with the key alone that it was written with: another one would only hide that it is gone. */
+function ensureEncryptionKey(path: string, store: string): Buffer {
+  if (!existsSync(path)) {
+    if (existsSync(store)) {
+      throw new CuddleError(
+        'pki-damaged',
+        `${path} is missing, and the secrets in ${store} cannot be read without it`,
+        {
+          hint: 'restore it from a copy, or move the store away to start empty',
+        },
+      )
+    }
+    writeFileAtomic(path, randomBytes(32), 0o600)
+  }
   return readFileSync(path)
 }

@@ -26,6 +26,10 @@ export class Vault {
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(1, 13))
     decipher.setAAD(Buffer.from(key))
     decipher.setAuthTag(bytes.subarray(13, 29))
-    return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()])
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(29)), decipher.final()])
+    } catch (cause) {
+      throw new Error(`${key} was encrypted with another key, or is damaged`, { cause })
+    }
   }
 }
