@@ -15,7 +15,8 @@ const maxTimeout = 2 ** 31 - 1
 /** The machine's clock. Its timers do not keep the process alive by themselves when `unref` is asked for. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  // Not performance.now(), which loads perf_hooks.
+  monotonic: () => process.uptime() * 1000,
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve()
     return new Promise((resolve) => {

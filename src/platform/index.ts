@@ -1,3 +1,5 @@
+import type { PlatformServer, PlatformServerOptions } from './server.ts'
+
 export { openLayout } from '#image'
 export { renderDiff, toYaml } from '#manifests'
 export { platformToken } from './access.ts'
@@ -15,7 +17,13 @@ export { listProcesses, type ProcessRow } from './processes.ts'
 export { currentRelease, getApp, getRelease, listReleases, releaseConfig } from './releases.ts'
 export { rollback } from './rollback.ts'
 export { runOnce } from './run.ts'
-export { errorLines, type PlatformServer, startPlatformServer } from './server.ts'
+export type { PlatformServer } from './server.ts'
 export { setConfig } from './set-config.ts'
 export { installPlatform } from './start.ts'
 export { startRelease } from './start-release.ts'
+
+/** Git over HTTP and folder uploads; loaded when it is started, for commands do without. */
+export async function startPlatformServer(options: PlatformServerOptions): Promise<PlatformServer> {
+  const server = await import('./server.ts')
+  return server.startPlatformServer(options)
+}

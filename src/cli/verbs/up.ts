@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { CuddleError, equal, formatDuration, systemClock } from '#lib'
 import type { Command, Invocation } from '../command.ts'
@@ -134,25 +134,41 @@ function chooseConfig(invocation: Invocation): HomeConfig {
   return config
 }
 
+/** Daemons would say so as well, but not before the home has changed. */
 async function checkPorts(config: HomeConfig): Promise<void> {
-  for (const [name, port] of Object.entries(config.ports)) {
-    await new Promise<void>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(
-          new CuddleError(
-            'port-taken',
-            `port ${port} (${name}) is ${error.code === 'EACCES' ? 'not allowed to you' : 'taken by another program'}`,
-            {
-              hint: `cuddle up --${name}-port N`,
-              cause: error,
-            },
-          ),
-        ),
-      )
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve()))
-    })
-  }
+  await Promise.all(
+    Object.entries(config.ports).map(async ([name, port]) => {
+      const why = await (port < 1024 ? cannotListen(port) : isAnswered(port))
+      if (!why) return
+      throw new CuddleError('port-taken', `port ${port} (${name}) is ${why}`, { hint: `cuddle up --${name}-port N` })
+    }),
+  )
+}
+
+const taken = 'taken by another program'
+
+/** Asking is 10 ms faster than listening, which makes Node compile its regular expression of IPv6 addresses. */
+function isAnswered(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: 500 })
+    const end = (why: string | undefined) => {
+      socket.destroy()
+      resolve(why)
+    }
+    socket.once('connect', () => end(taken))
+    // Whoever has so many connections waiting that it takes no more has the port.
+    socket.once('timeout', () => end(taken))
+    socket.once('error', () => end(undefined))
+  })
+}
+
+/** The low ports are not everybody's. */
+function cannotListen(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EACCES' ? 'not allowed to you' : taken))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(undefined)))
+  })
 }
 
 function prepare(home: string, config: HomeConfig): void {
