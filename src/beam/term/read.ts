@@ -1,5 +1,5 @@
 import { TermMap } from './map.ts'
-import { Atom, Float, type Term, Tuple } from './terms.ts'
+import { Atom, Float, ImproperList, type Term, Tuple } from './terms.ts'
 
 /** Whether a term is this atom, or any atom. */
 export function isAtom(term: Term | undefined, name?: string): term is Atom {
@@ -38,6 +38,8 @@ export function textOf(term: Term | undefined): string | undefined {
 
 function chardata(term: Term | undefined): string | undefined {
   if (term instanceof Uint8Array) return Buffer.from(term.buffer, term.byteOffset, term.byteLength).toString('utf8')
+  // Chardata may end in a binary: [65 | <<"b">>].
+  if (term instanceof ImproperList) return chardata([...term.elements, term.tail])
   if (!Array.isArray(term)) return undefined
   let text = ''
   for (const item of term as readonly Term[]) {

@@ -74,10 +74,10 @@ export class Reader {
     return this.input.toString('latin1', at, at + length)
   }
 
-  /** A copy, unless the bytes are most of the input anyway: a small binary must not keep a large reply in memory. */
+  /** A copy, unless they are most of the memory they lie in: a small binary must not keep a large reply alive. */
   bytes(length: number): Buffer {
     const at = this.take(length)
     const view = this.input.subarray(at, at + length)
-    return length * 2 >= this.end ? view : Buffer.from(view)
+    return length * 2 >= this.input.buffer.byteLength ? view : Buffer.from(view)
   }
 }

@@ -1,0 +1,134 @@
+import type { Socket } from 'node:net'
+import { type Clock, CuddleError } from '#lib'
+import { type Frame, FrameReader } from './frames.ts'
+
+/** From here on calls wait before they write: what OTP calls dist_buf_busy_limit. */
+const busyBytes = 1024 * 1024
+const tick = Buffer.alloc(4)
+/** OTP's default net_ticktime, in seconds. */
+const defaultTickTime = 60
+
+export interface ChannelOptions {
+  node: string
+  clock: Clock
+  /** Longest frame that is read whole. */
+  maxFrameBytes: number
+  onFrame: (frame: Frame) => void
+  onClosed: (reason: CuddleError) => void
+}
+
+/**
+ * The connection after the handshake. It always reads (a peer we do not read from suspends the processes that send to
+ * us), answers every tick at once, and gives the connection up when nothing was heard for 5/4 of the tick time.
+ */
+export class Channel {
+  readonly #socket: Socket
+  readonly #options: ChannelOptions
+  readonly #frames: FrameReader
+  #lastHeard: number
+  #tickTimeMs = defaultTickTime * 1000
+  #cancelWatch: () => void = () => {}
+  #corked = false
+  #closed: CuddleError | undefined
+  #drained: PromiseWithResolvers<void> | undefined
+
+  constructor(socket: Socket, options: ChannelOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.#lastHeard = options.clock.monotonic()
+    this.#frames = new FrameReader(options.maxFrameBytes, (frame) => {
+      if (frame.bytes.length === 0) this.#write(tick)
+      else options.onFrame(frame)
+    })
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => {
+      this.#lastHeard = options.clock.monotonic()
+      this.#frames.push(chunk)
+    })
+    socket.on('drain', () => this.#release())
+    socket.on('error', (error) => this.close(this.#lost(error.message, error)))
+    socket.on('close', () => this.close(this.#lost('the node closed it')))
+    this.#watch()
+  }
+
+  /** Begins to read, with what the handshake left over. */
+  start(rest: Buffer): void {
+    if (rest.length > 0) this.#frames.push(rest)
+    this.#socket.resume()
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined
+  }
+
+  /** The peer's net_ticktime, once it is known. */
+  setTickTime(seconds: number): void {
+    this.#tickTimeMs = seconds * 1000
+    this.#cancelWatch()
+    this.#watch()
+  }
+
+  /** Sends a frame that has its length in front. All frames of one turn leave in one write. */
+  write(frame: Buffer): void {
+    if (this.#closed) return
+    if (!this.#corked) {
+      this.#corked = true
+      this.#socket.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        this.#socket.uncork()
+      })
+    }
+    this.#write(frame)
+  }
+
+  #write(frame: Buffer): void {
+    if (!this.#closed) this.#socket.write(frame)
+  }
+
+  get busy(): boolean {
+    return this.#socket.writableLength > busyBytes && this.#socket.writableNeedDrain
+  }
+
+  /** Resolves when the peer has taken what waits to be sent, or the channel is closed. */
+  drained(): Promise<void> {
+    if (!this.busy || this.#closed) return Promise.resolve()
+    this.#drained ??= Promise.withResolvers<void>()
+    return this.#drained.promise
+  }
+
+  #release(): void {
+    this.#drained?.resolve()
+    this.#drained = undefined
+  }
+
+  /** Ends the connection; the first reason counts. */
+  close(reason: CuddleError): void {
+    if (this.#closed) return
+    this.#closed = reason
+    this.#cancelWatch()
+    this.#socket.destroy()
+    this.#release()
+    this.#options.onClosed(reason)
+  }
+
+  #lost(why: string, cause?: unknown): CuddleError {
+    return new CuddleError('node-disconnected', `the connection to ${this.#options.node} is lost: ${why}`, {
+      hint: 'the node stopped, restarted, or took another connection under our name',
+      cause,
+    })
+  }
+
+  #watch(): void {
+    const { clock } = this.#options
+    this.#cancelWatch = clock.after(this.#tickTimeMs / 4, () => {
+      const silent = clock.monotonic() - this.#lastHeard
+      if (silent > this.#tickTimeMs * 1.25) {
+        this.close(this.#lost(`nothing was heard for ${Math.round(silent / 1000)} s`))
+        return
+      }
+      this.#write(tick)
+      this.#watch()
+    })
+  }
+}

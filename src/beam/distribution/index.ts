@@ -1,0 +1,7 @@
+export { type CallOptions, type CallResult, type Mfa, RemoteError } from './call.ts'
+export { type ConnectOptions, connect, type DistributionTls } from './connect.ts'
+export { type EpmdAddress, type EpmdNode, epmdNames, epmdPort } from './epmd.ts'
+export { type KeepOptions, type KeptConnection, keepConnected } from './keep.ts'
+export type { BeamNode, NodeFacts, RemoteCallOptions, SpawnOptions } from './node.ts'
+export type { Output } from './output.ts'
+export type { LocalProcess, Monitor, ProcessHandlers } from './process.ts'
