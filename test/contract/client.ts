@@ -1,4 +1,5 @@
-import { Agent, type ClientRequest, request } from 'node:https'
+import type { ClientRequest } from 'node:http'
+import { Agent, request } from 'node:https'
 import type { TestEnd } from './ends.ts'
 
 export interface Answer {

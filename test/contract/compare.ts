@@ -34,6 +34,15 @@ function walk(
     }
     return
   }
+  if (Array.isArray(real) && Array.isArray(ours)) {
+    // Named things are the same thing wherever they stand.
+    const named = [...real, ...ours].every((one) => isObject(one) && typeof one['name'] === 'string')
+    if (named && real.length !== ours.length) {
+      const byName = (list: any[]) => Object.fromEntries(list.map((one) => [one.name, one]))
+      walk(byName(real), byName(ours), path, report)
+      return
+    }
+  }
   if (Array.isArray(real) && Array.isArray(ours) && real.length === ours.length) {
     for (const [index, value] of real.entries()) walk(value, ours[index], `${path}[${index}]`, report)
     return

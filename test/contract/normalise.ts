@@ -18,11 +18,13 @@ export function normalise(steps: readonly Step[]): Step[] {
       .replace(/\b(10\.96|127\.(4[89]|5[0-5]))\.\d+\.\d+\b/g, '<cluster ip>')
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<jwt>')
       .replace(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g, '<certificate>')
+      .replace(/([?&]resourceVersion=|\\?"resourceVersion\\?":\\?")\d{2,}/g, '$1<rv>')
+      .replace(/([?&]continue=)[\w-]{40,}/g, '$1<continue>')
       .replace(/(too old resource version: \d+) \(\d+\)/i, '$1 (<rv>)')
       .replace(/(Too large resource version: \d+, current: )\d+/, '$1<rv>')
   const walk = (value: unknown, key?: string): unknown => {
     if (typeof value === 'string') {
-      if (value === '') return value
+      if (value === '') return key === 'continue' ? undefined : value
       if (key === 'resourceVersion') return /^\d+$/.test(value) ? '<rv>' : value
       if (key === 'continue') return '<continue>'
       if (key === 'pod-template-hash' || key === 'storageVersionHash') return `<${key}>`
