@@ -2,6 +2,7 @@ import type { Kube } from '#kube'
 import type { Clock, Logger } from '#lib'
 import { type Controller, type Operator, startOperator } from '#operator'
 import { cronJobController } from './cronjob/controller.ts'
+import { daemonSetController } from './daemonset/controller.ts'
 import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
@@ -33,6 +34,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     deploymentController(options),
     replicaSetController(options),
     statefulSetController(options),
+    daemonSetController(options),
     endpointsController(),
     jobController(options),
     orphanedJobPodController(),

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '#lib'
 import { type Operator, startOperator } from '#operator'
 import { type SchedulerOptions, schedulerController } from './controller.ts'
 
+export { nodeMatches, untolerated } from './node-match.ts'
 export { type SchedulerOptions, schedulerController }
 
 /** Runs the scheduler on its own caches. To share caches with other controllers, start `schedulerController()` among them. */

@@ -1,6 +1,8 @@
 import { matchesLabels, type objects } from '#kube'
-import type { NodeInfo } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
+
+/** What of a node its selectors look at. */
+type Labelled = { readonly name: string; readonly labels: Record<string, string> }
 
 /** Does a toleration cover a taint? (core/v1 Toleration.ToleratesTaint) */
 export function tolerates(toleration: objects.Toleration, taint: objects.Taint): boolean {
@@ -23,7 +25,7 @@ export function untolerated(
 }
 
 /** nodeSelector and required node affinity: terms are alternatives, what is in one term must hold together. */
-export function nodeMatches(pod: PodInfo, node: NodeInfo): boolean {
+export function nodeMatches(pod: Pick<PodInfo, 'nodeSelector' | 'nodeAffinity'>, node: Labelled): boolean {
   if (pod.nodeSelector && !matchesLabels(pod.nodeSelector, node.labels)) return false
   const required = pod.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   if (!required) return true
@@ -31,7 +33,7 @@ export function nodeMatches(pod: PodInfo, node: NodeInfo): boolean {
 }
 
 /** A term without any requirement matches nothing. */
-export function termMatches(term: objects.NodeSelectorTerm, node: NodeInfo): boolean {
+export function termMatches(term: objects.NodeSelectorTerm, node: Labelled): boolean {
   const expressions = term.matchExpressions ?? []
   const fields = term.matchFields ?? []
   if (expressions.length + fields.length === 0) return false

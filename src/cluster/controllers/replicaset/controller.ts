@@ -1,22 +1,13 @@
-import {
-  controllerOf,
-  isConflict,
-  isNotFound,
-  type KubeObject,
-  keyOf,
-  matches,
-  type objects,
-  Pod,
-  ReplicaSet,
-} from '#kube'
+import { isConflict, isNotFound, type objects, Pod, ReplicaSet } from '#kube'
 import { backoffDelay, type Clock, errorMessage } from '#lib'
-import { type Axn, type Controller, controller, type Lister } from '#operator'
+import { type Axn, type Controller, controller } from '#operator'
 import {
   claim,
   Departed,
   generatedName,
   isActive,
   isTerminal,
+  Orphans,
   podFromTemplate,
   settleClaim,
   slowStart,
@@ -35,7 +26,7 @@ const burst = 500
 export function replicaSetController({ clock }: { clock: Clock }): Controller<any> {
   const departed = new Departed()
   const failures = new Map<string, number>()
-  const orphans = new Orphans()
+  const orphans = new Orphans(ReplicaSet)
 
   async function reconcile(axn: Axn<any>): Promise<Axn<any>> {
     const rs = axn.object as objects.ReplicaSet
@@ -83,35 +74,6 @@ export function replicaSetController({ clock }: { clock: Clock }): Controller<an
     watches: [{ type: Pod, map: (pod: objects.Pod, lister) => orphans.observe(pod, lister) }],
     concurrency: 8,
   }).step('replicas', reconcile)
-}
-
-/** Pods without a controller: few, so that adoption need not look at all pods. */
-class Orphans {
-  readonly #keys = new Set<string>()
-
-  /** Notes a pod event; returns the ReplicaSets that could adopt the pod. */
-  observe(pod: objects.Pod, lister: Lister): { name: string; namespace?: string }[] {
-    const { name, namespace } = pod.metadata
-    if (lister.get(Pod, name!, namespace) !== pod || controllerOf(pod) || pod.metadata.deletionTimestamp) {
-      this.#keys.delete(keyOf(pod))
-      return []
-    }
-    this.#keys.add(keyOf(pod))
-    return lister
-      .list(ReplicaSet, { namespace })
-      .filter((rs) => matches(rs.spec?.selector, pod.metadata.labels))
-      .map((rs) => ({ name: rs.metadata.name!, namespace }))
-  }
-
-  of(namespace: string, lister: Lister): (KubeObject & objects.Pod)[] {
-    const prefix = `${namespace}/`
-    const found: (KubeObject & objects.Pod)[] = []
-    for (const key of this.#keys) {
-      const pod = key.startsWith(prefix) && lister.get(Pod, key.slice(prefix.length), namespace)
-      if (pod) found.push(pod)
-    }
-    return found
-  }
 }
 
 interface Outcome {

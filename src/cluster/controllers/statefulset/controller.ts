@@ -12,9 +12,16 @@ import {
 } from '#kube'
 import { type Clock, clone, errorMessage } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
-import { claim, controllerReference, podFromTemplate, settleClaim } from '../shared/index.ts'
-import { ordinalOf, planStatefulSet, revisionLabel } from './plan.ts'
-import { reviseTemplate, templateOf } from './revisions.ts'
+import {
+  claim,
+  controllerReference,
+  podFromTemplate,
+  reviseTemplate,
+  revisionLabel,
+  settleClaim,
+  templateOf,
+} from '../shared/index.ts'
+import { ordinalOf, planStatefulSet } from './plan.ts'
 
 /** Keeps StatefulSets: pods with a name, a place in order and storage of their own. */
 export function statefulSetController({ clock }: { clock: Clock }): Controller<any> {
@@ -34,7 +41,10 @@ export function statefulSetController({ clock }: { clock: Clock }): Controller<a
     }
     const revisions = axn.lister.owned(ControllerRevision, uid!)
     const inUse = new Set(found.owned.map(({ metadata }) => metadata.labels?.[revisionLabel] ?? ''))
-    const { update, current, create, bump, surplus } = reviseTemplate(set, revisions, inUse)
+    const { update, current, create, bump, surplus } = reviseTemplate(set, revisions, inUse, {
+      current: set.status?.currentRevision,
+      hashLabel: 'controller.kubernetes.io/hash',
+    })
     if (!axn.deleting) {
       if (create) axn = axn.create(ControllerRevision, create)
       if (bump) {

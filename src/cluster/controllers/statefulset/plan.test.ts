@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { objects } from '#kube'
-import { planStatefulSet, revisionLabel } from './plan.ts'
-import { reviseTemplate, templateOf } from './revisions.ts'
+import { reviseTemplate, revisionLabel, templateOf } from '../shared/index.ts'
+import { planStatefulSet } from './plan.ts'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
 
@@ -94,15 +94,15 @@ test('ordinals may start elsewhere', () => {
 
 test('a template has one revision; a rollback moves the old one to the top; history is limited', () => {
   const first = set({ template: { spec: { containers: [{ image: 'a:1' }] } } })
-  const made = reviseTemplate(first, [], new Set()).create!
+  const made = reviseTemplate(first, [], new Set(), { hashLabel: 'hash' }).create!
   assert.equal(made.revision, 1)
   const stored = [made as any]
-  assert.equal(reviseTemplate(first, stored, new Set()).create, undefined)
+  assert.equal(reviseTemplate(first, stored, new Set(), { hashLabel: 'hash' }).create, undefined)
   const second = set({ template: { spec: { containers: [{ image: 'a:2' }] } }, revisionHistoryLimit: 0 })
-  const next = reviseTemplate(second, stored, new Set())
+  const next = reviseTemplate(second, stored, new Set(), { hashLabel: 'hash' })
   assert.equal(next.create!.revision, 2)
   assert.deepEqual(next.surplus, stored)
-  const back = reviseTemplate(first, [...stored, next.create as any], new Set())
+  const back = reviseTemplate(first, [...stored, next.create as any], new Set(), { hashLabel: 'hash' })
   assert.deepEqual(back.bump, { name: made.metadata.name, revision: 3 })
   assert.deepEqual(templateOf(stored, made.metadata.name), { spec: { containers: [{ image: 'a:1' }] } })
 })

@@ -1,10 +1,8 @@
 import type { objects } from '#kube'
-import { isAvailable, isReady, isTerminal, scaled, unlessZero } from '../shared/index.ts'
+import { isAvailable, isReady, isTerminal, revisionLabel, scaled, unlessZero } from '../shared/index.ts'
 
 type StatefulSet = objects.StatefulSet
 type Pod = objects.Pod
-
-export const revisionLabel = 'controller-revision-hash'
 
 export interface StatefulInput {
   set: StatefulSet

@@ -1,22 +1,30 @@
 import type { objects } from '#kube'
 import { equal, shortHash } from '#lib'
 
-type StatefulSet = objects.StatefulSet
+type Templated = objects.StatefulSet | objects.DaemonSet
 type Revision = objects.ControllerRevision
 
-/** What a ControllerRevision of a StatefulSet keeps: its template, as a patch that `kubectl rollout undo` can apply. */
-function dataOf(set: StatefulSet) {
+/** Label of pods: the revision of the template that they were made from. */
+export const revisionLabel = 'controller-revision-hash'
+
+/** What a ControllerRevision keeps: the template, as a patch that `kubectl rollout undo` can apply. */
+function dataOf(set: Templated) {
   return { spec: { template: { ...(set.spec?.template as object), $patch: 'replace' } } }
 }
 
 /**
  * Finds the revision of the present template, or makes it. A rollback finds the old one and moves it to the top.
  * `surplus` is history beyond revisionHistoryLimit that nothing refers to.
+ *
+ * @param inUse names of revisions that pods still have
+ * @param current name of the revision that was last rolled out whole, where the kind keeps one
+ * @param hashLabel label under which a revision carries its hash
  */
 export function reviseTemplate(
-  set: StatefulSet,
+  set: Templated,
   revisions: readonly Revision[],
   inUse: ReadonlySet<string>,
+  { current: known, hashLabel }: { current?: string; hashLabel: string },
 ): {
   update: string
   current: string
@@ -30,7 +38,6 @@ export function reviseTemplate(
   const same = sorted.findLast((revision) => equal(revision['data'], data))
   const hash = shortHash({ template: set.spec?.template, uid: set.metadata.uid }, 10)
   const update = same?.metadata.name ?? `${set.metadata.name}-${hash}`
-  const known = set.status?.currentRevision
   const current = known && revisions.some(({ metadata }) => metadata.name === known) ? known : update
   const limit = set.spec?.revisionHistoryLimit ?? 10
   const live = new Set([update, current, ...inUse])
@@ -41,7 +48,7 @@ export function reviseTemplate(
       metadata: {
         name: update,
         namespace: set.metadata.namespace,
-        labels: { ...set.spec?.template?.metadata?.labels, 'controller.kubernetes.io/hash': hash },
+        labels: { ...set.spec?.template?.metadata?.labels, [hashLabel]: hash },
         annotations: set.metadata.annotations,
       },
       data,
