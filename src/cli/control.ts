@@ -14,11 +14,11 @@ await daemon('control', async (context) => {
   })
   const api = await startApiServer({ pki, store, port: config.ports.api, clock: systemClock, log, signal })
   writeKubeconfig(home, pki, api.url)
-  // The API answers. What works on it is loaded now, in parts: requests wait while one loads.
-  for (const load of [() => import('#operator'), () => import('#platform')]) {
-    await systemClock.sleep(1)
-    await load()
-  }
+  // Who waits for the API is answered first. Then what works on it is loaded, in parts, for requests wait while one loads.
+  await systemClock.sleep(10)
+  await import('#operator')
+  await systemClock.sleep(1)
+  await import('#platform')
   await systemClock.sleep(1)
   const { startPlatform } = await import('./control-platform.ts')
   const stop = await startPlatform(context, api.transport(), pki.ca.cert)
