@@ -37,6 +37,27 @@ export async function compile(node: BeamNode, expression: string, options: Remot
   return { forms }
 }
 
+/** Bindings as `erl_eval` takes them: an orddict. */
+export function bindingsTerm(bindings: Bindings): Term {
+  const names = Object.keys(bindings).sort((a, b) => (a < b ? -1 : 1))
+  return names.map((name) => tuple(atom(name), bindings[name]))
+}
+
+const compiled = new WeakMap<BeamNode, Map<string, Promise<Compiled>>>()
+
+/** As `compile`, once per connection: for expressions that are constants of the program. */
+export function compileOnce(node: BeamNode, expression: string): Promise<Compiled> {
+  let known = compiled.get(node)
+  if (!known) compiled.set(node, (known = new Map()))
+  let forms = known.get(expression)
+  if (!forms) {
+    forms = compile(node, expression)
+    known.set(expression, forms)
+    forms.catch(() => known.delete(expression))
+  }
+  return forms
+}
+
 /** Runs what `compile` gave, on any node. @throws as `evaluate` */
 export async function run(
   node: BeamNode,
@@ -44,9 +65,7 @@ export async function run(
   bindings: Bindings = {},
   options: RemoteCallOptions = {},
 ): Promise<Term> {
-  const names = Object.keys(bindings).sort((a, b) => (a < b ? -1 : 1))
-  const bound = names.map((name) => tuple(atom(name), bindings[name]))
-  const result = await node.call('erl_eval', 'exprs', [forms, bound], options)
+  const result = await node.call('erl_eval', 'exprs', [forms, bindingsTerm(bindings)], options)
   return valueIn(result, 'the expression', 2)
 }
 

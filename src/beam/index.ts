@@ -24,6 +24,22 @@ export {
 } from './distribution/index.ts'
 export { type Bindings, type Compiled, compile, evaluate, evaluateElixir, run } from './evaluate.ts'
 export {
+  type ApplicationTree,
+  createSampler,
+  type ProcessInfo,
+  type Sample,
+  type Sampler,
+  type SamplerOptions,
+  type SupervisionNode,
+  supervisionTree,
+  type Top,
+  type TopBy,
+  type TopOptions,
+  type TreeOptions,
+  topProcesses,
+  type Usage,
+} from './observe/index.ts'
+export {
   Atom,
   atom,
   atomText,
