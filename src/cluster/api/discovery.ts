@@ -37,7 +37,19 @@ function resourcesOf(api: Api, group: string, version: string): ResourceInfo[] {
 const subresourceVerbs = ['get', 'patch', 'update']
 
 /** Subresources that are served, of those that Kubernetes knows here. */
-const served = new Set(['log', 'binding', 'eviction', 'token', 'finalize', 'ephemeralcontainers', 'resize', 'approval'])
+const served = new Set([
+  'approval',
+  'attach',
+  'binding',
+  'ephemeralcontainers',
+  'eviction',
+  'exec',
+  'finalize',
+  'log',
+  'portforward',
+  'resize',
+  'token',
+])
 
 function subresourcesOf(info: ResourceInfo) {
   const { group, version, kind } = info

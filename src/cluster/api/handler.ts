@@ -19,6 +19,7 @@ import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
 import { log } from './subresources/log.ts'
 import { scale } from './subresources/scale.ts'
+import { stream } from './subresources/stream.ts'
 import { createToken } from './subresources/token.ts'
 import { create, patch, update } from './verbs.ts'
 import { watch } from './watch.ts'
@@ -99,6 +100,12 @@ const subresources: Record<string, (rr: ResourceRequest) => Promise<ApiResponse>
   'core/pods/binding create': bind,
   'core/pods/eviction create': evict,
   'core/pods/log get': log,
+  'core/pods/exec get': stream,
+  'core/pods/exec create': stream,
+  'core/pods/attach get': stream,
+  'core/pods/attach create': stream,
+  'core/pods/portforward get': stream,
+  'core/pods/portforward create': stream,
   'core/serviceaccounts/token create': createToken,
   'core/namespaces/finalize update': finalize,
 }

@@ -26,6 +26,8 @@ export interface ApiRequest {
   body(limit: number): Promise<Buffer>
   /** Aborts when the client has gone. */
   signal: AbortSignal
+  /** The client asks for the connection itself, to carry streams (`Upgrade:`). */
+  upgrade?: boolean
 }
 
 export interface ApiResponse {
@@ -33,6 +35,8 @@ export interface ApiResponse {
   headers: Record<string, string | string[]>
   /** Bytes to send, or a function that writes for as long as it likes. */
   body: Buffer | readonly Buffer[] | ((sink: Sink) => void)
+  /** Of an upgrade that is granted: the path at the kubelet API that the connection leads to. */
+  upstream?: { host: string; port: number; path: string }
 }
 
 /** Where a stream is written to. */

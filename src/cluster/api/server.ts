@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { createSecureServer, Http2ServerRequest, Http2ServerResponse, SecureServerOptions } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -69,6 +70,8 @@ function lazyRbac(api: () => Api): Api['rbac'] {
   return lazy
 }
 
+const streamPath = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)\/?(\?|$)/
+
 type Request = Http2ServerRequest
 type Response = Http2ServerResponse
 
@@ -108,6 +111,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+  })
+  // Streams take over their connection; their code is loaded with the first of them. Any other Upgrade is passed over.
+  Object.assign(server, { shouldUpgradeCallback: ({ url }: { url?: string }) => streamPath.test(url ?? '') })
+  server.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    const ask = (signal: AbortSignal) =>
+      answer(api, options.adminToken, request as unknown as Request, signal, { upgrade: true })
+    import('./upgrade.ts').then(
+      ({ upgrade }) => upgrade(api, ask, request, socket, head),
+      () => socket.destroy(),
+    )
   })
   server.on('sessionError', () => {})
   server.on('tlsClientError', () => {})
@@ -166,24 +180,33 @@ async function respond(api: Api, adminToken: string | undefined, request: Reques
   response.on('close', () => gone.abort(clientGone))
   request.on('error', () => gone.abort(clientGone))
   response.on('error', () => gone.abort(clientGone))
-  let answer: ApiResponse
+  const reply = await answer(api, adminToken, request, gone.signal)
+  if (gone.signal.aborted || response.destroyed) return
+  try {
+    await send(request, response, reply, gone.signal)
+  } catch (error) {
+    api.log.debug({ error: errorMessage(error) }, 'a response could not be sent')
+    response.stream?.destroy()
+  }
+}
+
+async function answer(
+  api: Api,
+  adminToken: string | undefined,
+  request: Request,
+  signal: AbortSignal,
+  more: Pick<ApiRequest, 'upgrade'> = {},
+): Promise<ApiResponse> {
   try {
     const user = authenticate(api, adminToken, request)
-    answer = await handle(api, apiRequest(request, user, gone.signal))
+    return await handle(api, { ...apiRequest(request, user, signal), ...more })
   } catch (error) {
     const status = error instanceof StatusError ? error : badRequest(errorMessage(error))
-    answer = {
+    return {
       status: status.code,
       headers: { 'content-type': 'application/json' },
       body: Buffer.from(JSON.stringify(status.status)),
     }
-  }
-  if (gone.signal.aborted || response.destroyed) return
-  try {
-    await send(request, response, answer, gone.signal)
-  } catch (error) {
-    api.log.debug({ error: errorMessage(error) }, 'a response could not be sent')
-    response.stream?.destroy()
   }
 }
 

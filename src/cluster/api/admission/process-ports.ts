@@ -4,6 +4,8 @@ import { idOf, type ResourceRequest } from '../request.ts'
 import { forbidden } from '../status.ts'
 import { containersOf, isNewPod, type Plugin } from './plugin.ts'
 
+/** Tells the kubelet which port a port-forward to the template's number means: `8080=21234,…`. */
+const annotation = 'cuddle.dev/process-ports'
 const first = 20_000
 const count = 10_000
 
@@ -42,6 +44,7 @@ export function processPorts(): Plugin {
     mutate(rr, attributes) {
       if (!isNewPod(rr, attributes)) return
       const { metadata, spec } = attributes.object
+      const rewritten: string[] = []
       for (const container of containersOf(spec)) {
         const variables = Array.isArray(container.env) ? container.env : []
         const variable = variables.find((one: any) => one?.name === 'PORT')
@@ -49,9 +52,11 @@ export function processPorts(): Plugin {
         const port = container.ports.find((one: any) => one && String(one.containerPort) === variable.value)
         if (!port) continue
         const number = take(rr, metadata.name!, idOf(rr.namespace, metadata.name!))
+        rewritten.push(`${port.containerPort}=${number}`)
         port.containerPort = number
         variable.value = String(number)
       }
+      if (rewritten.length > 0) metadata.annotations = { ...metadata.annotations, [annotation]: rewritten.join(',') }
     },
   }
 }

@@ -28,7 +28,8 @@ export async function log(rr: ResourceRequest): Promise<ApiResponse> {
   return proxy(rr, node, `${path}?${parameters}`)
 }
 
-function containerOf(pod: KubeObject, asked: string): string {
+/** The container that a request means; StatusError 400 when that is not clear. */
+export function containerOf(pod: KubeObject, asked: string): string {
   const names = (list: any[] | undefined): string[] => (list ?? []).map((one) => one.name)
   const normal = names(pod.spec.containers)
   const init = names(pod.spec.initContainers)
@@ -44,7 +45,8 @@ function containerOf(pod: KubeObject, asked: string): string {
   return asked
 }
 
-function addressOf(node: KubeObject): { host: string; port: number } {
+/** Where the kubelet API of a node is. */
+export function addressOf(node: KubeObject): { host: string; port: number } {
   const addresses: any[] = node.status?.addresses ?? []
   const host = (addresses.find((one) => one.type === 'InternalIP') ?? addresses[0])?.address ?? '127.0.0.1'
   const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port
@@ -93,7 +95,7 @@ function stream(incoming: IncomingMessage): ApiResponse {
 }
 
 /** What the node answered, as a Status: it may be one already. */
-async function refusal(incoming: IncomingMessage): Promise<StatusError> {
+export async function refusal(incoming: IncomingMessage): Promise<StatusError> {
   let text = ''
   try {
     for await (const chunk of incoming.setEncoding('utf8')) {
