@@ -3,6 +3,7 @@ import {
   ConfigMap,
   CronJob,
   Deployment,
+  EndpointSlice,
   HorizontalPodAutoscaler,
   Ingress,
   isNotFound,
@@ -29,7 +30,7 @@ import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
 import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
-import { assess, serving, type View } from './rollout.ts'
+import { assess, serving, switched, type View } from './rollout.ts'
 import { effectiveObjects } from './scale.ts'
 
 const finalizer = 'cuddle.dev/app'
@@ -67,7 +68,10 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
   }
   return controller(App, {
     name: 'cuddle-app',
-    watches: [Release, Deployment, ReplicaSet, Pod, Job, Namespace].map((type) => ({ type, map: ofApp })),
+    watches: [Release, Deployment, ReplicaSet, Pod, EndpointSlice, Job, Namespace].map((type) => ({
+      type,
+      map: ofApp,
+    })),
     writes: kinds,
   })
     .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
@@ -170,13 +174,14 @@ function viewOf(axn: Axn<AppObject>): View {
     deployments: axn.lister.list(Deployment, options),
     replicaSets: axn.lister.list(ReplicaSet, options),
     pods: axn.lister.list(Pod, options),
+    endpointSlices: axn.lister.list(EndpointSlice, options),
   }
 }
 
 function awaitRollout(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
   const view = viewOf(axn)
-  if (serving(objects, view)) return succeed(axn, release)
+  if (serving(objects, view) && switched(objects, view)) return succeed(axn, release)
   const rollout = assess(objects, view, axn.clock.now())
   if (rollout.state === 'failed') {
     return axn.run(`report v${release.spec.number}`, async (kube) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '#kube'
 import { report } from './diagnose.ts'
-import { assess, serving, type View } from './rollout.ts'
+import { assess, serving, switched, type View } from './rollout.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
 const at = (seconds: number) => new Date(now + seconds * 1000).toISOString()
@@ -62,7 +62,10 @@ function world(options: {
       containerStatuses: [{ name: 'web', restartCount: options.restartCount ?? 0, ...options.container }],
     },
   }))
-  return { wanted: [deployment], view: { deployments: [deployment], replicaSets: [set], pods } as unknown as View }
+  return {
+    wanted: [deployment],
+    view: { deployments: [deployment], replicaSets: [set], pods, endpointSlices: [] } as unknown as View,
+  }
 }
 
 test('a rollout is complete when all new pods serve and no old one is left', () => {
@@ -74,6 +77,32 @@ test('old pods that are still leaving do not keep a developer waiting', () => {
   const { wanted, view } = world({ replicas: 2, ready: 2, old: 1 })
   assert.equal(serving(wanted, view), true)
   assert.deepEqual(assess(wanted, view, now), { state: 'progressing', message: 'web: 2 of 2 ready, old pods leaving' })
+})
+
+test('a release has taken over when old pods leave and no endpoint leads to them', () => {
+  const { wanted, view } = world({ replicas: 1, ready: 1, old: 1 })
+  const oldSet = structuredClone(view.replicaSets[0])
+  Object.assign(oldSet.metadata, {
+    name: 'shop-web-1',
+    uid: 'r1',
+    annotations: { 'deployment.kubernetes.io/revision': '1' },
+  })
+  const oldPod = structuredClone(view.pods[0])
+  Object.assign(oldPod.metadata, { name: 'shop-web-1-0', uid: 'o', ownerReferences: [{ uid: 'r1' }] })
+  const slice = (ready: boolean) => ({ endpoints: [{ targetRef: { name: 'shop-web-1-0' }, conditions: { ready } }] })
+  const after = (leaving: boolean, routed: boolean) => {
+    const metadata = { ...oldPod.metadata, ...(leaving && { deletionTimestamp: at(0) }) }
+    const pods = [...view.pods, { ...oldPod, metadata }]
+    return {
+      ...view,
+      replicaSets: [...view.replicaSets, oldSet],
+      pods,
+      endpointSlices: [slice(routed)],
+    } as unknown as View
+  }
+  assert.equal(switched(wanted, after(false, true)), false)
+  assert.equal(switched(wanted, after(true, true)), false)
+  assert.equal(switched(wanted, after(true, false)), true)
 })
 
 test('a Deployment that its controller has not seen yet is not done', () => {

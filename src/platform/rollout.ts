@@ -5,6 +5,7 @@ export interface View {
   deployments: readonly (objects.Deployment & KubeObject)[]
   replicaSets: readonly (objects.ReplicaSet & KubeObject)[]
   pods: readonly (objects.Pod & KubeObject)[]
+  endpointSlices: readonly (objects.EndpointSlice & KubeObject)[]
 }
 
 export type Rollout =
@@ -78,6 +79,33 @@ export function serving(wanted: readonly KubeObject[], view: View): boolean {
   })
 }
 
+/**
+ * True when nothing old is in the way any more: every pod of an older ReplicaSet is leaving, and no endpoint that the router
+ * may choose belongs to one. From then on whoever asks the app gets the new version; the old pods end in their own time.
+ */
+export function switched(wanted: readonly KubeObject[], view: View): boolean {
+  return wanted.every((object) => {
+    if (object.kind !== 'Deployment') return true
+    const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
+    const newest = live && newestSet(live, view)
+    if (!newest) return false
+    const old = view.pods.filter((pod) => isOf(pod, live, view) && !isOwned(pod, newest))
+    const names = new Set(old.map((pod) => pod.metadata.name))
+    const routed = view.endpointSlices.some((slice) =>
+      slice.endpoints?.some(({ targetRef, conditions }) => names.has(targetRef?.name) && conditions?.ready !== false),
+    )
+    return !routed && old.every((pod) => pod.metadata.deletionTimestamp)
+  })
+}
+
+function isOf(pod: KubeObject, deployment: KubeObject, view: View): boolean {
+  return view.replicaSets.some((set) => isOwned(set, deployment) && isOwned(pod, set))
+}
+
+function isOwned(object: KubeObject, owner: KubeObject): boolean {
+  return object.metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false
+}
+
 /** New pods that count: ready, and for `minReadySeconds` where there is no probe to tell a crash at boot from a good start. */
 function available(deployment: objects.Deployment & KubeObject, view: View): number {
   if (!deployment.spec?.minReadySeconds) return newPods(deployment, view).filter(isReady).length
@@ -88,9 +116,7 @@ function newestSet(deployment: objects.Deployment & KubeObject, view: View) {
   const revision = deployment.metadata.annotations?.['deployment.kubernetes.io/revision']
   if (revision === undefined) return undefined
   return view.replicaSets.find(
-    (set) =>
-      set.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid) &&
-      set.metadata.annotations?.['deployment.kubernetes.io/revision'] === revision,
+    (set) => isOwned(set, deployment) && set.metadata.annotations?.['deployment.kubernetes.io/revision'] === revision,
   )
 }
 
@@ -98,11 +124,7 @@ function newestSet(deployment: objects.Deployment & KubeObject, view: View) {
 export function newPods(deployment: objects.Deployment & KubeObject, view: View): (objects.Pod & KubeObject)[] {
   const newest = newestSet(deployment, view)
   if (!newest) return []
-  return view.pods.filter(
-    (pod) =>
-      !pod.metadata.deletionTimestamp &&
-      pod.metadata.ownerReferences?.some((owner) => owner.uid === newest.metadata.uid),
-  )
+  return view.pods.filter((pod) => !pod.metadata.deletionTimestamp && isOwned(pod, newest))
 }
 
 function isReady(pod: objects.Pod): boolean {
