@@ -1,0 +1,143 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { atom, type BeamNode, connect, createSampler, numberOf } from '../src/beam/index.ts'
+import { interleaved, median, missingProgram, percentile, type Row, report } from './lib/report.ts'
+
+/*
+ * Our distribution client against `erl` that calls with its own erpc: the same target node, the same calls, in turns.
+ * Sequential: one call after the other. Pipelined: 500 callers at once. Then the time of a 20 MiB reply.
+ */
+const sequentialCalls = 1500
+const pipelinedCalls = 10_000
+const callers = 500
+const replyBytes = 20 * 1024 * 1024
+const cookie = 'bench'
+const directory = mkdtempSync(join(tmpdir(), 'cuddle-bench-dist-'))
+const children: ChildProcess[] = []
+
+const native = `
+-module(bench_calls).
+-export([sequential/2, pipelined/3, reply/2]).
+
+sequential(Target, N) -> element(1, timer:tc(fun() -> calls(Target, N) end)).
+
+pipelined(Target, Callers, N) ->
+  element(1, timer:tc(fun() ->
+    Pids = [spawn_monitor(fun() -> calls(Target, N div Callers) end) || _ <- lists:seq(1, Callers)],
+    [receive {'DOWN', Ref, process, Pid, normal} -> ok end || {Pid, Ref} <- Pids]
+  end)).
+
+reply(Target, Size) -> element(1, timer:tc(fun() -> Size = byte_size(erpc:call(Target, binary, copy, [<<7>>, Size])) end)).
+
+calls(_, 0) -> ok;
+calls(Target, N) -> N = erpc:call(Target, erlang, abs, [-N]), calls(Target, N - 1).
+`
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Nodes without epmd share the port number and differ by address, as pods do. */
+async function start(host: string, port: number): Promise<string> {
+  const name = `bench@${host}`
+  const args = ['-noinput', '-boot', 'start_clean', '-name', name, '-setcookie', cookie, '-start_epmd', 'false']
+  args.push('-erl_epmd_port', String(port), '-kernel', 'inet_dist_use_interface', `{${host.replaceAll('.', ',')}}`)
+  const child = spawn('erl', [...args, '-pa', directory, '-eval', 'io:format("up~n")'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  await once(child.stdout!, 'data')
+  child.stdout!.resume()
+  return name
+}
+
+async function calls(node: BeamNode, n: number): Promise<void> {
+  for (let i = n; i > 0; i--) {
+    if ((await node.rpc('erlang', 'abs', [-i])) !== i) throw new Error('a call returned something else')
+  }
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const from = performance.now()
+  await work()
+  return (performance.now() - from) / 1000
+}
+
+async function main(): Promise<void> {
+  writeFileSync(join(directory, 'bench_calls.erl'), native)
+  execFileSync('erlc', ['-o', directory, join(directory, 'bench_calls.erl')])
+  const port = await freePort()
+  const [target, caller] = await Promise.all([start('127.0.0.2', port), start('127.0.0.3', port)])
+  const ours = await connect({ name: target, port, cookie, ourName: 'rem-bench@127.0.0.1' })
+  const steering = await connect({ name: caller, port, cookie, ourName: 'rem-bench@127.0.0.1' })
+  const erl = async (name: string, ...args: number[]) =>
+    numberOf(await steering.rpc('bench_calls', name, [atom(target), ...args], { timeoutMs: 120_000 }))! / 1e6
+
+  const rates = await interleaved({
+    oursSequential: async () => sequentialCalls / (await seconds(() => calls(ours, sequentialCalls))),
+    erlSequential: async () => sequentialCalls / (await erl('sequential', sequentialCalls)),
+    oursPipelined: async () => {
+      const each = pipelinedCalls / callers
+      return (
+        pipelinedCalls / (await seconds(() => Promise.all(Array.from({ length: callers }, () => calls(ours, each)))))
+      )
+    },
+    erlPipelined: async () => pipelinedCalls / (await erl('pipelined', callers, pipelinedCalls)),
+    oursReply: async () => 1000 * (await seconds(() => ours.rpc('binary', 'copy', [Buffer.from([7]), replyBytes]))),
+    erlReply: async () => 1000 * (await erl('reply', replyBytes)),
+  })
+  const latencies: number[] = []
+  for (let i = 0; i < 2000; i++) latencies.push(1000 * (await seconds(() => ours.rpc('erlang', 'abs', [-1]))))
+  const sampler = await createSampler(ours)
+  const samples: number[] = []
+  for (let i = 0; i < 200; i++) samples.push(1000 * (await seconds(() => sampler.sample())))
+  sampler.close()
+
+  const baseline = 'erl ↔ erl, erpc'
+  const rows: Row[] = [
+    {
+      what: 'calls, one after the other',
+      unit: '/s',
+      ours: rates.oursSequential,
+      baseline,
+      theirs: rates.erlSequential,
+      better: 'more',
+    },
+    {
+      what: `calls, ${callers} at once`,
+      unit: '/s',
+      ours: rates.oursPipelined,
+      baseline,
+      theirs: rates.erlPipelined,
+      better: 'more',
+    },
+    { what: 'a reply of 20 MiB', unit: 'ms', ours: rates.oursReply, baseline, theirs: rates.erlReply, better: 'less' },
+  ]
+  const ms = (value: number) => `${value.toFixed(2)} ms`
+  report('dist', rows, {
+    notes: [
+      `latency of a call: p50 ${ms(median(latencies))}, p99 ${ms(percentile(latencies, 0.99))}`,
+      `a whole sample of the node: p50 ${ms(median(samples))}, p99 ${ms(percentile(samples, 0.99))}`,
+    ],
+  })
+  ours.close()
+  steering.close()
+}
+
+const missing = missingProgram('erlc', 'install Erlang/OTP')
+try {
+  if (missing) report('dist', [], { skipped: [missing] })
+  else await main()
+} finally {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+}
