@@ -128,6 +128,7 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
   if (isReview(rr) && verb === 'create') return review(rr)
   if (rr.resource === 'core/bindings' && verb === 'create') return bind(rr)
   if (!info.verbs.includes(verb)) throw methodNotAllowed(info, verb)
+  await ready(rr, verb)
   if (verb === 'create' && rr.name !== undefined) throw methodNotAllowed(info, 'create')
   if (verb === 'create' && info.namespaced && rr.namespace === undefined) {
     throw badRequest('an empty namespace may not be set during creation')
@@ -141,6 +142,18 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
     )
   }
   return verbs[verb](rr)
+}
+
+/**
+ * Loads what heeds a resource before the first request for it: roles are not made for nobody, nor limits kept. Controllers
+ * that follow every kind there is are nobody.
+ */
+async function ready({ api, info, resource, request }: ResourceRequest, verb: string): Promise<void> {
+  const reads = verb === 'get' || verb === 'list' || verb === 'watch'
+  if (reads && request.user.name === 'system:kube-controller-manager') return
+  if (info.group === 'rbac.authorization.k8s.io' && !api.rbac.current) await api.rbac.load()
+  if ((resource === 'core/limitranges' || resource === 'core/resourcequotas') && !api.limits.current)
+    await api.limits.load()
 }
 
 /** Lists and watches of one object by its name count as requests for it. */

@@ -3,6 +3,7 @@ import type { ResourceInfo } from '../machinery/index.ts'
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Plugin } from './admission/plugin.ts'
+import type { Limits } from './limits/index.ts'
 import type { Rbac } from './rbac/index.ts'
 import type { Registry } from './registry.ts'
 
@@ -62,14 +63,17 @@ export interface Api {
   readonly pki: Pki
   readonly counters: Counters
   readonly admission: readonly Plugin[]
-  readonly rbac: LazyRbac
+  /** Role-based access control: loaded for the first user who is no administrator, or who looks at roles. */
+  readonly rbac: Lazy<Rbac>
+  /** LimitRanges and ResourceQuotas: loaded for the first request for either. */
+  readonly limits: Lazy<Limits>
 }
 
-/** Role-based access control, started when it is first needed: administrators and nodes never wait for it. */
-export interface LazyRbac {
+/** A part of the server that is loaded when it is first needed. */
+export interface Lazy<T extends { close(): void }> {
   /** Undefined before it was ever asked for. */
-  current: Rbac | undefined
-  load(): Promise<Rbac>
+  current: T | undefined
+  load(): Promise<T>
 }
 
 export interface Counters {

@@ -13,9 +13,8 @@ import { anonymous, certificateUser, tokenUser } from './authentication.ts'
 import { bootstrap } from './bootstrap.ts'
 import { startCrdCleanup } from './crd-cleanup.ts'
 import { handle } from './handler.ts'
-import type { Rbac } from './rbac/index.ts'
 import { Registry } from './registry.ts'
-import type { Api, ApiRequest, ApiResponse, Sink, User } from './request.ts'
+import type { Api, ApiRequest, ApiResponse, Lazy, Sink, User } from './request.ts'
 import { badRequest, StatusError, tooLarge } from './status.ts'
 import { localTransport } from './transport.ts'
 
@@ -52,22 +51,19 @@ const compress = promisify(gzip)
 /** Made once: an abort without a reason builds a DOMException for every request. */
 const clientGone = new Error('the client has gone')
 
-/** Roles are made this long after the start (ms), or when the first request needs them. */
-const rbacAfter = 100
-
-function lazyRbac(api: () => Api): Api['rbac'] {
-  let loading: Promise<Rbac> | undefined
-  const lazy: Api['rbac'] = {
+function lazy<T extends { close(): void }>(start: () => Promise<T>): Lazy<T> {
+  let loading: Promise<T> | undefined
+  const part: Lazy<T> = {
     current: undefined,
     load() {
-      loading ??= import('./rbac/index.ts').then(async ({ startRbac }) => (lazy.current = await startRbac(api())))
+      loading ??= start().then((started) => (part.current = started))
       loading.catch(() => {
         loading = undefined
       })
       return loading
     },
   }
-  return lazy
+  return part
 }
 
 const streamPath = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)\/?(\?|$)/
@@ -87,7 +83,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     pki,
     counters: { requests: new Map(), watches: 0 },
     admission: admissionChain(),
-    rbac: lazyRbac(() => api),
+    rbac: lazy(async () => (await import('./rbac/index.ts')).startRbac(api)),
+    limits: lazy(async () => (await import('./limits/index.ts')).startLimits(api)),
   }
   // An import of the module would load undici with it (see #lib nodeHttp).
   const server = process.getBuiltinModule('node:http2').createSecureServer(
@@ -125,19 +122,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   })
   server.on('sessionError', () => {})
   server.on('tlsClientError', () => {})
+  if (store.count('core/resourcequotas') + store.count('core/limitranges') > 0) await api.limits.load()
   await listen(server, options.port, host)
   const { port } = server.address() as AddressInfo
   await bootstrap(api, port)
   const stopCleanup = startCrdCleanup(api)
-  // People look for the roles sooner or later, but whoever starts a cluster does not wait for them.
-  const cancelRbac = api.clock.after(rbacAfter, () => void api.rbac.load().catch(() => {}))
   const transports: Transport[] = []
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
       stopCleanup()
-      cancelRbac()
       api.rbac.current?.close()
+      api.limits.current?.close()
       for (const transport of transports) transport.close()
       server.close(() => resolve())
       for (const socket of sockets) socket.destroy()

@@ -1,5 +1,7 @@
 import type { ResourceRequest } from '../request.ts'
+import { defaultStorageClass } from './default-storage-class.ts'
 import { defaultTolerations } from './default-tolerations.ts'
+import { limitRanges, quotas } from './limits.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import type { Attributes, Plugin } from './plugin.ts'
 import { podSecurity } from './pod-security.ts'
@@ -10,7 +12,18 @@ import { serviceAccount } from './service-account.ts'
 
 /** The plugins of one API server, in kube-apiserver's order. */
 export function admissionChain(): readonly Plugin[] {
-  return [namespaceLifecycle, serviceAccount, podSecurity, priority, defaultTolerations, processPorts(), rbacEscalation]
+  return [
+    namespaceLifecycle,
+    limitRanges,
+    serviceAccount,
+    podSecurity,
+    priority,
+    defaultTolerations,
+    defaultStorageClass,
+    processPorts(),
+    rbacEscalation,
+    quotas,
+  ]
 }
 
 /** Runs one phase of every plugin. Throws the StatusError of the first that refuses. */

@@ -1,11 +1,13 @@
 import { randomSuffix } from '#lib'
+import { forbidden } from '../status.ts'
 import { containersOf, isNewPod, type Plugin } from './plugin.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
  * Every pod runs as a ServiceAccount. The token is mounted unless pod or account opt out with automountServiceAccountToken.
- * An account that does not exist yet is no reason to refuse: the embedded cluster's controllers make `default` when they get to it.
+ * An account that does not exist is refused, but for `default`: the controllers make it in every namespace when they get to it,
+ * and until then a pod is as good as it will be afterwards.
  */
 export const serviceAccount: Plugin = {
   mutate(rr, attributes) {
@@ -14,6 +16,10 @@ export const serviceAccount: Plugin = {
     spec.serviceAccountName ||= spec.serviceAccount || 'default'
     spec.serviceAccount = spec.serviceAccountName
     const account = rr.api.store.peek('core/serviceaccounts', `${rr.namespace}/${spec.serviceAccountName}`)?.object
+    if (!account && spec.serviceAccountName !== 'default') {
+      const why = `error looking up service account ${rr.namespace}/${spec.serviceAccountName}: serviceaccount ${JSON.stringify(spec.serviceAccountName)} not found`
+      throw forbidden(rr.info, attributes.object.metadata.name ?? '', why)
+    }
     if (account?.['imagePullSecrets'] && !spec.imagePullSecrets) spec.imagePullSecrets = account['imagePullSecrets']
     const automount = spec.automountServiceAccountToken ?? account?.['automountServiceAccountToken'] ?? true
     if (!automount || !Array.isArray(spec.containers)) return
