@@ -1,20 +1,19 @@
 import { isConflict, isNotFound, Job, type KubeObject, type objects, Pod } from '#kube'
 import { backoffDelay, type Clock, errorMessage } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
-import { generatedName, isTerminal, podFromTemplate, slowStart } from '../shared/index.ts'
-import { indexKey, isIndexed, type JobPlan, planJob, trackingFinalizer } from './plan.ts'
-
-/** Pause after a failed pod: 10 s, doubling, at most 6 min (job controller's defaults). */
-const pause = { initial: 10_000, max: 360_000, jitter: 0 }
+import { claim, generatedName, isTerminal, Orphans, podFromTemplate, settleClaim, slowStart } from '../shared/index.ts'
+import { failuresKey, indexKey, isIndexed, isPerIndex, pause, trackingFinalizer } from './kinds.ts'
+import { type JobPlan, planJob } from './plan.ts'
 
 /** Runs Jobs to their end. What each pass does is decided by `planJob`; the order in which it is carried out matters (see there). */
 export function jobController({ clock }: { clock: Clock }): Controller<any> {
+  const orphans = new Orphans(Job)
   const failures = new Map<string, { count: number; notBefore: number }>()
 
   async function reconcile(axn: Axn<any>): Promise<Axn<any>> {
     const job = axn.object as objects.Job
     const uid = job.metadata.uid!
-    const pods = axn.lister.owned(Pod, uid)
+    let pods: readonly objects.Pod[] = axn.lister.owned(Pod, uid)
     if (job.metadata.deletionTimestamp !== undefined) {
       // Nobody counts any more: let the pods go with their Job.
       await untrack(
@@ -24,9 +23,10 @@ export function jobController({ clock }: { clock: Clock }): Controller<any> {
       failures.delete(uid)
       return axn
     }
+    pods = await claimPods(axn, orphans)
     const plan = planJob({ job, pods, now: clock.now(), notBefore: failures.get(uid)?.notBefore })
     if (plan.newlySucceeded > 0) failures.delete(uid)
-    else if (plan.newlyFailed > 0) {
+    else if (plan.newlyFailed > 0 && !isPerIndex(job)) {
       const count = (failures.get(uid)?.count ?? 0) + plan.newlyFailed
       const delay = backoffDelay(count - 1, pause)
       failures.set(uid, { count, notBefore: clock.now() + delay })
@@ -47,7 +47,26 @@ export function jobController({ clock }: { clock: Clock }): Controller<any> {
     return axn.status(plan.status)
   }
 
-  return controller(Job, { name: 'job-controller', owns: [Pod], concurrency: 8 }).step('run', reconcile)
+  return controller(Job, {
+    name: 'job-controller',
+    owns: [Pod],
+    watches: [{ type: Pod, map: (pod: objects.Pod, lister) => orphans.observe(pod, lister) }],
+    concurrency: 8,
+  }).step('run', reconcile)
+}
+
+/** The Job's pods: with those that its selector takes in, without those that it no longer matches. */
+async function claimPods(axn: Axn<any>, orphans: Orphans): Promise<readonly objects.Pod[]> {
+  const job = axn.object as objects.Job
+  const owned = axn.lister.owned(Pod, job.metadata.uid!)
+  const { selector } = job.spec ?? {}
+  if (!selector) return owned
+  const found = claim(job as KubeObject, selector, owned, orphans.of(axn.namespace!, axn.lister))
+  if (found.adopt.length + found.release.length === 0) return owned
+  const adopted = await settleClaim(axn.kube, Job, job as KubeObject, Pod, found, trackingFinalizer)
+  if (!adopted) return found.owned
+  const now = found.adopt.map(({ metadata }) => axn.lister.get(Pod, metadata.name!, metadata.namespace))
+  return [...found.owned, ...now.filter((pod) => pod !== undefined)]
 }
 
 /** Gives finished pods free; one that is gone, or that somebody else gave free, is as good. */
@@ -70,7 +89,7 @@ async function createPods(axn: Axn<any>, plan: JobPlan): Promise<Axn<any>> {
   const job = axn.object as objects.Job
   const created: string[] = []
   const { error } = await slowStart(plan.create.length, async (at) => {
-    const pod = podOf(job, plan.create[at].index)
+    const pod = podOf(job, plan.create[at])
     await axn.kube.create(Pod, pod)
     created.push(pod.metadata.name!)
   })
@@ -102,7 +121,7 @@ async function endPods(axn: Axn<any>, plan: JobPlan): Promise<Axn<any>> {
 }
 
 /** A Job's pod: its labels, the tracking finalizer and, if Indexed, its index in every form that is promised. */
-function podOf(job: objects.Job, index: number | undefined): KubeObject {
+function podOf(job: objects.Job, { index, failures }: { index?: number; failures?: number }): KubeObject {
   const base = index === undefined ? `${job.metadata.name}-` : `${job.metadata.name}-${index}-`
   const pod = podFromTemplate(Job, job, job.spec!.template!, generatedName(base))
   const { name, uid } = job.metadata
@@ -115,7 +134,11 @@ function podOf(job: objects.Job, index: number | undefined): KubeObject {
   }
   pod.metadata.finalizers = [...(pod.metadata.finalizers ?? []), trackingFinalizer]
   if (index === undefined || !isIndexed(job)) return pod
-  pod.metadata.annotations = { ...pod.metadata.annotations, [indexKey]: String(index) }
+  pod.metadata.annotations = {
+    ...pod.metadata.annotations,
+    [indexKey]: String(index),
+    ...(failures === undefined ? {} : { [failuresKey]: String(failures) }),
+  }
   pod.metadata.labels[indexKey] = String(index)
   pod.spec.hostname = `${name}-${index}`
   for (const container of [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]) {

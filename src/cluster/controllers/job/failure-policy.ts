@@ -1,6 +1,8 @@
 import { getCondition, type objects } from '#kube'
 
-export type FailureAction = 'FailJob' | 'Ignore' | 'Count'
+export type FailureAction = 'FailJob' | 'FailIndex' | 'Ignore' | 'Count'
+
+const actions = new Set<string | undefined>(['FailJob', 'FailIndex', 'Ignore'])
 
 /** What a Job's podFailurePolicy says about a failed pod: the first rule that matches decides, else it counts. */
 export function failureAction(job: objects.Job, pod: objects.Pod): { action: FailureAction; message?: string } {
@@ -11,7 +13,7 @@ export function failureAction(job: objects.Job, pod: objects.Pod): { action: Fai
       ({ type, status }) => getCondition(pod, type)?.status === (status ?? 'True'),
     )
     if (!exit && !condition) continue
-    const action = rule.action === 'FailJob' || rule.action === 'Ignore' ? rule.action : 'Count'
+    const action = actions.has(rule.action) ? (rule.action as FailureAction) : 'Count'
     if (action !== 'FailJob') return { action }
     const what = exit
       ? `Container ${exit.container} for pod ${name} failed with exit code ${exit.code}`

@@ -1,6 +1,6 @@
 import { controllerOf, Job, type objects, Pod } from '#kube'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
-import { trackingFinalizer } from './plan.ts'
+import { trackingFinalizer } from './kinds.ts'
 
 /** Gives pods free whose Job is gone: nobody is left to count them, and their finalizer would hold them for ever. */
 export function orphanedJobPodController(): Controller<any> {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { objects } from '#kube'
 import { formatIndexes, parseIndexes } from './indexes.ts'
-import { indexKey, planJob, trackingFinalizer } from './plan.ts'
+import { failuresKey, indexKey, trackingFinalizer } from './kinds.ts'
+import { planJob } from './plan.ts'
 
 /** A Job and its pods, with each pass carried out at once. */
 class World {
@@ -30,9 +31,10 @@ class World {
       pod.status = { phase: 'Failed' }
     }
     this.job.status = plan.status
-    for (const { index } of plan.create) {
+    for (const { index, failures } of plan.create) {
       const name = `p${this.#made++}`
       const annotations: Record<string, string> = index === undefined ? {} : { [indexKey]: String(index) }
+      if (failures !== undefined) annotations[failuresKey] = String(failures)
       const metadata = { name, namespace: 'shop', uid: name, annotations, finalizers: [trackingFinalizer] }
       this.pods.push({
         apiVersion: 'v1',
@@ -47,7 +49,8 @@ class World {
 
   finish(name: string, phase: 'Succeeded' | 'Failed', exitCode = 1) {
     const pod = this.pods.find(({ metadata }) => metadata.name === name)!
-    pod.status = { phase, containerStatuses: [{ name: 'c', state: { terminated: { exitCode } } } as any] }
+    const finishedAt = new Date(this.now).toISOString()
+    pod.status = { phase, containerStatuses: [{ name: 'c', state: { terminated: { exitCode, finishedAt } } } as any] }
   }
 
   settle() {
@@ -204,4 +207,89 @@ test('parallelism 0 pauses', () => {
 test('indexes are written as ranges and read back', () => {
   assert.equal(formatIndexes(new Set([4, 0, 2, 3, 7, 8])), '0,2-4,7,8')
   assert.deepEqual([...parseIndexes('0,2-4,99-999999999', 10)], [0, 2, 3, 4])
+})
+
+test('backoffLimitPerIndex: each index fails on its own, and the others go on', () => {
+  const world = new World({ completionMode: 'Indexed', completions: 3, parallelism: 3, backoffLimitPerIndex: 1 })
+  const running = (index: number) =>
+    world.pods.find(({ metadata, status }) => {
+      return status?.phase === 'Running' && metadata.annotations?.[indexKey] === String(index)
+    })?.metadata.name
+  world.job.spec!.backoffLimit = 2 ** 31 - 1
+  world.settle()
+  world.finish(running(1)!, 'Failed')
+  world.settle()
+  assert.equal(running(1), undefined, 'the index waits before it is tried again')
+  assert.deepEqual(world.pods[1].metadata.finalizers, [trackingFinalizer], 'which its failed pod remembers')
+  assert.equal(world.pass().nextIn, 10_000)
+  world.now += 10_000
+  world.settle()
+  assert.deepEqual(world.pods[1].metadata.finalizers, [])
+  assert.equal(world.pods.at(-1)!.metadata.annotations![failuresKey], '1')
+  world.finish(running(1)!, 'Failed')
+  world.settle()
+  assert.deepEqual([world.job.status!.failedIndexes, world.job.status!.failed], ['1', 2])
+  assert.equal(world.reason('Failed'), undefined)
+  world.finish(running(0)!, 'Succeeded')
+  world.finish(running(2)!, 'Succeeded')
+  world.settle()
+  assert.equal(world.reason('Failed'), 'FailedIndexes')
+  assert.equal(world.job.status!.completedIndexes, '0,2')
+})
+
+test('maxFailedIndexes ends the Job with what runs; FailIndex ends an index at once', () => {
+  const rules = [{ action: 'FailIndex', onExitCodes: { operator: 'In', values: [42] } }]
+  const world = new World({
+    completionMode: 'Indexed',
+    completions: 4,
+    parallelism: 4,
+    backoffLimit: 2 ** 31 - 1,
+    backoffLimitPerIndex: 5,
+    maxFailedIndexes: 1,
+    podFailurePolicy: { rules },
+  })
+  world.settle()
+  world.finish('p0', 'Failed', 42)
+  world.settle()
+  assert.equal(world.job.status!.failedIndexes, '0')
+  assert.equal(world.running.length, 3)
+  world.finish('p1', 'Failed', 42)
+  world.settle()
+  assert.equal(world.reason('Failed'), 'MaxFailedIndexesExceeded')
+  assert.deepEqual(world.running, [])
+})
+
+for (const [rule, succeed, met] of [
+  [{ succeededIndexes: '0,2-3', succeededCount: 1 }, ['p2'], true],
+  [{ succeededIndexes: '0,2-3', succeededCount: 1 }, ['p1'], false],
+  [{ succeededIndexes: '0-1' }, ['p0'], false],
+  [{ succeededIndexes: '0-1' }, ['p0', 'p1'], true],
+  [{ succeededCount: 2 }, ['p0', 'p3'], true],
+] as const) {
+  test(`successPolicy ${JSON.stringify(rule)} with ${succeed}: ${met ? 'met' : 'not met'}`, () => {
+    const successPolicy = { rules: [{ succeededIndexes: '3', succeededCount: 9 }, rule] }
+    const world = new World({ completionMode: 'Indexed', completions: 4, parallelism: 4, successPolicy })
+    world.settle()
+    for (const name of succeed) world.finish(name, 'Succeeded')
+    world.settle()
+    assert.equal(world.reason('Complete'), met ? 'SuccessPolicy' : undefined)
+    if (met) assert.deepEqual(world.running, [])
+  })
+}
+
+test('podReplacementPolicy: a pod on its way out is replaced at once, or only when it is finished', () => {
+  for (const [podReplacementPolicy, count] of [
+    ['TerminatingOrFailed', 2],
+    ['Failed', 1],
+  ] as const) {
+    const world = new World({ podReplacementPolicy })
+    world.settle()
+    world.pods[0].metadata.deletionTimestamp = '2026-01-01T00:00:00Z'
+    world.settle()
+    assert.equal(world.pods.length, count, podReplacementPolicy)
+    world.finish('p0', 'Failed')
+    world.settle()
+    assert.equal(world.pods.length, 2)
+    assert.equal(world.job.status!.failed, 1)
+  }
 })

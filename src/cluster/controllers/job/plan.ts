@@ -1,14 +1,13 @@
 import type { objects } from '#kube'
 import { rfc3339 } from '#lib'
-import { isReady, isTerminal, restarts, setCondition, unlessZero } from '../shared/index.ts'
-import { failureAction } from './failure-policy.ts'
-import { formatIndexes, parseIndexes } from './indexes.ts'
+import { isReady, isTerminal, setCondition, unlessZero } from '../shared/index.ts'
+import { formatIndexes } from './indexes.ts'
+import { indexOf, isIndexed, isPerIndex, replacesOnlyFailed, trackingFinalizer } from './kinds.ts'
+import { count, type Tally } from './tally.ts'
+import { judge, type Verdict } from './verdict.ts'
 
 type Job = objects.Job
 type Pod = objects.Pod
-
-export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
-export const indexKey = 'batch.kubernetes.io/job-completion-index'
 
 export interface JobInput {
   job: Job
@@ -22,8 +21,8 @@ export interface JobInput {
 export interface JobPlan {
   /** Valid once `untrack` is done. */
   status: Record<string, any>
-  /** Pods to create; with their completion index, if the Job is Indexed. */
-  create: { index?: number }[]
+  /** Pods to create; with their completion index, if the Job is Indexed, and how often that has failed, if each has a limit. */
+  create: { index?: number; failures?: number }[]
   /** Active pods to end that are not to count as failed: too many, or suspended. */
   discard: Pod[]
   /** Active pods to end because the Job is over; they count as what they end as. */
@@ -35,12 +34,6 @@ export interface JobPlan {
   newlyFailed: number
   events: { type: 'Normal' | 'Warning'; reason: string; message: string }[]
   nextIn?: number
-}
-
-interface Verdict {
-  type: 'Complete' | 'Failed'
-  reason: string
-  message: string
 }
 
 /**
@@ -67,7 +60,10 @@ export function planJob(input: JobInput): JobPlan {
   const before = (job.status ?? {}) as Record<string, any>
   let conditions: readonly Record<string, any>[] = before.conditions ?? []
   const suspended = job.spec?.suspend === true
-  const tally = count(plan, input)
+  const tally = count(input)
+  plan.untrack = tally.untrack
+  plan.newlySucceeded = tally.newlySucceeded
+  plan.newlyFailed = tally.newlyFailed
   const active = pods.filter((pod) => !isTerminal(pod) && pod.metadata.deletionTimestamp === undefined)
   const terminating = pods.filter((pod) => !isTerminal(pod) && pod.metadata.deletionTimestamp !== undefined)
   let startTime: string | undefined = before.startTime
@@ -131,6 +127,7 @@ export function planJob(input: JobInput): JobPlan {
     succeeded: unlessZero(tally.succeeded),
     failed: unlessZero(tally.failed),
     completedIndexes: isIndexed(job) ? formatIndexes(tally.completed) || undefined : undefined,
+    failedIndexes: isPerIndex(job) ? formatIndexes(tally.failedIndexes) : undefined,
     uncountedTerminatedPods: { ...tally.uncounted },
     completionTime: isTrue(conditions, 'Complete') ? (before.completionTime ?? rfc3339(now)) : undefined,
     conditions: conditions.length > 0 ? conditions : undefined,
@@ -138,122 +135,31 @@ export function planJob(input: JobInput): JobPlan {
   return plan
 }
 
-interface Tally {
-  /** Counted, and through untracking about to be. */
-  succeeded: number
-  failed: number
-  /** With those that are only noted so far. */
-  allSucceeded: number
-  allFailed: number
-  completed: Set<number>
-  /** What status will still have to count. */
-  uncounted: { succeeded?: string[]; failed?: string[] }
-  pending: number
-  failJob?: string
-}
-
-/** Moves finished pods through the stages noted → untracked → counted. */
-function count(plan: JobPlan, { job, pods }: JobInput): Tally {
-  const before = (job.status ?? {}) as Record<string, any>
-  const noted = {
-    succeeded: new Set<string>(before.uncountedTerminatedPods?.succeeded ?? []),
-    failed: new Set<string>(before.uncountedTerminatedPods?.failed ?? []),
-  }
-  const completed = parseIndexes(before.completedIndexes, job.spec?.completions ?? 0)
-  const fresh = { succeeded: [] as string[], failed: [] as string[] }
-  let failJob: string | undefined
-  for (const pod of pods) {
-    const uid = pod.metadata.uid!
-    if (!pod.metadata.finalizers?.includes(trackingFinalizer)) continue
-    if (noted.succeeded.has(uid) || noted.failed.has(uid)) {
-      plan.untrack.push(pod)
-      continue
-    }
-    if (pod.status?.phase === 'Succeeded') {
-      fresh.succeeded.push(uid)
-      const index = indexOf(pod)
-      if (index !== undefined) completed.add(index)
-    } else if (hasFailed(job, pod)) {
-      const { action, message } = failureAction(job, pod)
-      if (action === 'FailJob') failJob ??= message
-      if (action === 'Ignore') plan.untrack.push(pod)
-      else fresh.failed.push(uid)
-    }
-  }
-  plan.newlySucceeded = fresh.succeeded.length
-  plan.newlyFailed = fresh.failed.length
-  const succeeded = isIndexed(job) ? completed.size : (before.succeeded ?? 0) + noted.succeeded.size
-  const failed = (before.failed ?? 0) + noted.failed.size
-  return {
-    succeeded,
-    failed,
-    allSucceeded: isIndexed(job) ? completed.size : succeeded + fresh.succeeded.length,
-    allFailed: failed + fresh.failed.length,
-    completed,
-    uncounted: {
-      ...(fresh.succeeded.length > 0 ? { succeeded: fresh.succeeded } : {}),
-      ...(fresh.failed.length > 0 ? { failed: fresh.failed } : {}),
-    },
-    pending: fresh.succeeded.length + fresh.failed.length,
-    failJob,
-  }
-}
-
-/** Is the Job over, and how? */
-function judge(
-  { job, now }: JobInput,
-  tally: Tally,
-  active: readonly Pod[],
-  startTime: string | undefined,
-): Verdict | undefined {
-  const { backoffLimit = 6, activeDeadlineSeconds, completions, suspend } = job.spec ?? {}
-  if (tally.failJob) return { type: 'Failed', reason: 'PodFailurePolicy', message: tally.failJob }
-  if (tally.allFailed > backoffLimit || pastRestarts(job, active, backoffLimit))
-    return { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
-  if (activeDeadlineSeconds !== undefined && startTime && !suspend) {
-    if (now - Date.parse(startTime) >= activeDeadlineSeconds * 1000) {
-      const message = 'Job was active longer than specified deadline'
-      return { type: 'Failed', reason: 'DeadlineExceeded', message }
-    }
-  }
-  const done =
-    completions === undefined
-      ? tally.allSucceeded > 0 && active.length === 0
-      : tally.allSucceeded >= completions && (completions > 0 || active.length === 0)
-  if (!done) return undefined
-  const message = 'Reached expected number of succeeded pods'
-  return { type: 'Complete', reason: 'CompletionsReached', message }
-}
-
-/** restartPolicy OnFailure: containers are restarted in place, and those restarts are what counts. */
-function pastRestarts(job: Job, active: readonly Pod[], limit: number): boolean {
-  if (job.spec?.template?.spec?.restartPolicy !== 'OnFailure') return false
-  const sum = active.reduce((total, pod) => total + restarts(pod), 0)
-  return limit === 0 ? sum > 0 : sum >= limit
-}
-
 /** How many pods should run now. */
 function steer(
   plan: JobPlan,
-  { job, now, notBefore = 0 }: JobInput,
+  input: JobInput,
   tally: Tally,
   active: readonly Pod[],
   terminating: readonly Pod[],
 ): void {
+  const { job, now, notBefore = 0 } = input
   const { parallelism = 1, completions } = job.spec ?? {}
   let wanted = parallelism
-  if (completions !== undefined) wanted = Math.min(parallelism, completions - tally.allSucceeded)
+  if (completions !== undefined)
+    wanted = Math.min(parallelism, completions - tally.allSucceeded - tally.failedIndexes.size)
   // A work queue that has seen a success only drains: no pod replaces another.
   else if (tally.allSucceeded > 0) wanted = Math.min(parallelism, active.length)
-  const slow = job.spec?.podReplacementPolicy === 'Failed' ? terminating.length : 0
+  const slow = replacesOnlyFailed(job) ? terminating.length : 0
   const missing = wanted - active.length - slow
-  if (missing < 0) {
+  if (active.length > wanted) {
     const victims = [...active].sort((a, b) => rank(a) - rank(b))
     plan.discard = victims.slice(0, Math.min(active.length - Math.max(0, wanted), victims.length))
     return
   }
-  if (missing === 0) return
-  if (notBefore > now) {
+  if (missing <= 0) return
+  // With a limit of its own each index also waits on its own.
+  if (notBefore > now && !isPerIndex(job)) {
     plan.nextIn = notBefore - now
     return
   }
@@ -262,20 +168,19 @@ function steer(
     return
   }
   const taken = new Set([...active, ...(slow > 0 ? terminating : [])].map(indexOf))
-  for (let index = 0; index < (completions ?? 0) && plan.create.length < missing; index++)
-    if (!taken.has(index) && !tally.completed.has(index)) plan.create.push({ index })
+  for (let index = 0; index < (completions ?? 0) && plan.create.length < missing; index++) {
+    if (taken.has(index) || tally.completed.has(index) || tally.failedIndexes.has(index)) continue
+    const failed = tally.retries.get(index)
+    if (failed && failed.notBefore > now) {
+      const left = failed.notBefore - now
+      plan.nextIn = Math.min(plan.nextIn ?? left, left)
+    } else plan.create.push(isPerIndex(job) ? { index, failures: failed?.failures ?? 0 } : { index })
+  }
 }
 
 /** Who goes first when there are too many: unassigned, not ready, ready. */
 function rank(pod: Pod): number {
   return !pod.spec?.nodeName ? 0 : isReady(pod) ? 2 : 1
-}
-
-/** A pod that was deleted counts as failed at once, unless only finished pods are to be replaced. */
-function hasFailed(job: Job, pod: Pod): boolean {
-  if (pod.status?.phase === 'Failed') return true
-  const waits = job.spec?.podReplacementPolicy === 'Failed' || job.spec?.podFailurePolicy !== undefined
-  return !waits && pod.metadata.deletionTimestamp !== undefined && !isTerminal(pod)
 }
 
 /** A Job that is over: its last finalizers go, and after its time to live it goes itself. */
@@ -294,15 +199,6 @@ function afterlife(plan: JobPlan, { job, pods, now }: JobInput, finished: Record
 export function finishedCondition(job: Job): Record<string, any> | undefined {
   const conditions = (job.status?.conditions ?? []) as Record<string, any>[]
   return conditions.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True')
-}
-
-export function isIndexed(job: Job): boolean {
-  return job.spec?.completionMode === 'Indexed'
-}
-
-function indexOf(pod: Pod): number | undefined {
-  const text = pod.metadata.annotations?.[indexKey]
-  return text === undefined ? undefined : Number(text)
 }
 
 function isTrue(conditions: readonly Record<string, any>[], type: string): boolean {

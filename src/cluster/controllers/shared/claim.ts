@@ -33,13 +33,18 @@ export function claim<T extends KubeObject>(
   return result
 }
 
-/** Carries a claim out; the uid in each patch makes the API server refuse a namesake. True when something was adopted. */
+/**
+ * Carries a claim out; the uid in each patch makes the API server refuse a namesake. True when something was adopted.
+ *
+ * @param finalizer what the owner's objects carry; adopted ones get it, released ones lose it
+ */
 export async function settleClaim(
   kube: Kube,
   ownerType: ResourceType<any>,
   owner: KubeObject,
   type: ResourceType<any>,
   { adopt, release }: Claim<KubeObject>,
+  finalizer?: string,
 ): Promise<boolean> {
   if (adopt.length > 0) {
     // The cache may show an owner that is already being deleted, or gone: ask the source before taking anything in.
@@ -48,19 +53,51 @@ export async function settleClaim(
   }
   for (const object of adopt) {
     const ownerReferences = [...(object.metadata.ownerReferences ?? []), controllerReference(ownerType, owner)]
-    await patchReferences(kube, type, object, ownerReferences)
+    await patchReferences(
+      kube,
+      type,
+      object,
+      ownerReferences,
+      finalizer === undefined ? undefined : withFinalizer(object, finalizer),
+    )
   }
   for (const object of release) {
     const ownerReferences = (object.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== owner.metadata.uid)
-    await patchReferences(kube, type, object, ownerReferences)
+    await patchReferences(
+      kube,
+      type,
+      object,
+      ownerReferences,
+      finalizer === undefined ? undefined : withoutFinalizer(object, finalizer),
+    )
   }
   return adopt.length > 0
 }
 
-async function patchReferences(kube: Kube, type: ResourceType<any>, object: KubeObject, ownerReferences: object[]) {
+function withFinalizer({ metadata }: KubeObject, finalizer: string): string[] {
+  return [...new Set([...(metadata.finalizers ?? []), finalizer])]
+}
+
+function withoutFinalizer({ metadata }: KubeObject, finalizer: string): string[] {
+  return (metadata.finalizers ?? []).filter((each) => each !== finalizer)
+}
+
+async function patchReferences(
+  kube: Kube,
+  type: ResourceType<any>,
+  object: KubeObject,
+  ownerReferences: object[],
+  finalizers: string[] | undefined,
+) {
   const { name, namespace, uid, resourceVersion } = object.metadata
+  const orNull = (list: object[] | string[]) => (list.length > 0 ? list : null)
   const patch = {
-    metadata: { uid, resourceVersion, ownerReferences: ownerReferences.length > 0 ? ownerReferences : null },
+    metadata: {
+      uid,
+      resourceVersion,
+      ownerReferences: orNull(ownerReferences),
+      ...(finalizers ? { finalizers: orNull(finalizers) } : {}),
+    },
   }
   await kube.patch(type, { name: name!, namespace }, patch, { type: 'merge' })
 }
