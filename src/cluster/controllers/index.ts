@@ -5,6 +5,7 @@ import { cronJobController } from './cronjob/controller.ts'
 import { daemonSetController } from './daemonset/controller.ts'
 import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
+import { endpointsMirrorController } from './endpoints/mirror.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
 import { ingressController } from './ingress/controller.ts'
 import { jobController } from './job/controller.ts'
@@ -36,6 +37,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     statefulSetController(options),
     daemonSetController(options),
     endpointsController(),
+    endpointsMirrorController(),
     jobController(options),
     orphanedJobPodController(),
     cronJobController(options),

@@ -1,20 +1,7 @@
-import {
-  EndpointSlice,
-  Endpoints,
-  isConflict,
-  isNotFound,
-  type KubeObject,
-  matchesLabels,
-  Node,
-  type objects,
-  Pod,
-  type ResourceType,
-  Service,
-} from '#kube'
-import { equal } from '#lib'
+import { EndpointSlice, Endpoints, matchesLabels, Node, type objects, Pod, Service } from '#kube'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
-import { controllerReference } from '../shared/index.ts'
 import { endpointsOf, managedBy, slicesOf } from './plan.ts'
+import { removeSurplus, write } from './write.ts'
 
 /**
  * Publishes where a Service's pods are, as EndpointSlices and Endpoints. The router sends traffic by these, so a pod's
@@ -46,49 +33,12 @@ export function endpointsController(): Controller<any> {
 
     for (const slice of wanted) {
       const before = existing.find((other) => other.metadata.name === slice.metadata.name)
-      axn = write(axn, EndpointSlice, slice as any, before, ['endpoints', 'ports'])
+      axn = write(axn, Service, EndpointSlice, slice as any, before, ['endpoints', 'ports'])
     }
-    const surplus = existing.filter(({ metadata }) => !wanted.some((slice) => slice.metadata.name === metadata.name))
-    if (surplus.length > 0) {
-      // After the writes: an address that moves to another slice must not be nowhere in between.
-      axn = axn.run('delete surplus slices', async (kube) => {
-        for (const { metadata } of surplus) {
-          try {
-            await kube.delete(EndpointSlice, metadata.name!, namespace, { preconditions: { uid: metadata.uid! } })
-          } catch (error) {
-            if (!isNotFound(error) && !isConflict(error)) throw error
-          }
-        }
-      })
-    }
+    axn = removeSurplus(axn, existing, wanted)
     const endpoints = endpointsOf(service, pods)
-    return write(axn, Endpoints, endpoints as any, axn.lister.get(Endpoints, name!, namespace), ['subsets'])
+    return write(axn, Service, Endpoints, endpoints as any, axn.lister.get(Endpoints, name!, namespace), ['subsets'])
   })
-}
-
-/** Creates an object, or patches those of its `fields` and labels that differ; nothing when nothing does. */
-function write(
-  axn: Axn<any>,
-  type: ResourceType<any>,
-  object: KubeObject,
-  before: KubeObject | undefined,
-  fields: readonly string[],
-): Axn<any> {
-  const { name, namespace, labels } = object.metadata
-  if (!before) {
-    const ownerReferences = [controllerReference(Service, axn.object)]
-    return axn.create(type, { ...object, metadata: { ...object.metadata, ownerReferences } }, { owned: false })
-  }
-  const patch: Record<string, any> = {}
-  for (const field of fields) {
-    if (!equal(object[field] ?? [], before[field] ?? [])) patch[field] = object[field] ?? null
-  }
-  if (!equal(labels, before.metadata.labels)) {
-    const dropped = Object.keys(before.metadata.labels ?? {}).filter((key) => labels?.[key] === undefined)
-    patch.metadata = { labels: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...labels } }
-  }
-  if (Object.keys(patch).length === 0) return axn
-  return axn.patch({ type, name: name!, namespace }, patch, { type: 'merge' })
 }
 
 /** The Services that select a pod. */

@@ -10,17 +10,10 @@ import {
   Pod,
   StatefulSet,
 } from '#kube'
-import { type Clock, clone, errorMessage } from '#lib'
+import { type Clock, errorMessage } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
-import {
-  claim,
-  controllerReference,
-  podFromTemplate,
-  reviseTemplate,
-  revisionLabel,
-  settleClaim,
-  templateOf,
-} from '../shared/index.ts'
+import { claim, podFromTemplate, reviseTemplate, revisionLabel, settleClaim, templateOf } from '../shared/index.ts'
+import { claimsOf, settleClaims } from './claims.ts'
 import { ordinalOf, planStatefulSet } from './plan.ts'
 
 /** Keeps StatefulSets: pods with a name, a place in order and storage of their own. */
@@ -28,6 +21,7 @@ export function statefulSetController({ clock }: { clock: Clock }): Controller<a
   return controller(StatefulSet, {
     name: 'statefulset-controller',
     owns: [Pod, ControllerRevision],
+    reads: [PersistentVolumeClaim],
     writes: [PersistentVolumeClaim],
   }).step('replicas', async (axn: Axn<any>) => {
     const set = axn.object as objects.StatefulSet
@@ -61,6 +55,12 @@ export function statefulSetController({ clock }: { clock: Clock }): Controller<a
       currentRevision: current,
       now: clock.now(),
     })
+    if (!axn.deleting && set.spec?.volumeClaimTemplates?.length) {
+      for (const pod of found.owned) {
+        const ordinal = ordinalOf(set, pod)
+        if (ordinal !== undefined) await settleClaims(axn, pod, ordinal)
+      }
+    }
     for (const { ordinal, revision } of plan.create) {
       const template = revision === update ? set.spec!.template : templateOf(revisions, revision)
       axn = await createPod(axn, ordinal, revision, (template ?? set.spec!.template) as Record<string, any>)
@@ -134,24 +134,4 @@ export function podOf(
     ]
   }
   return pod
-}
-
-/** `<template>-<set>-<ordinal>`; owned by the set only where the retention policy says that they go with it. */
-function claimsOf(set: objects.StatefulSet, ordinal: number): KubeObject[] {
-  const retention = set.spec?.persistentVolumeClaimRetentionPolicy
-  const ownerReferences = [{ ...controllerReference(StatefulSet, set as any), blockOwnerDeletion: true }]
-  return (set.spec?.volumeClaimTemplates ?? []).map(({ metadata, spec }) =>
-    clone({
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      metadata: {
-        ...metadata,
-        name: `${metadata.name}-${set.metadata.name}-${ordinal}`,
-        namespace: set.metadata.namespace,
-        labels: { ...metadata.labels, ...set.spec?.selector?.matchLabels },
-        ...(retention?.whenDeleted === 'Delete' ? { ownerReferences } : {}),
-      },
-      spec,
-    }),
-  )
 }
