@@ -5,6 +5,8 @@ import { adler32, spdyDictionary } from './dictionary.ts'
 export type SpdyHeaders = Record<string, string>
 
 const maxBlockBytes = 256 * 1024
+/** An empty stored block, what Z_SYNC_FLUSH writes: only when it meets one, Go's reader hands out what it has. */
+const flush = Buffer.from([0, 0, 0, 0xff, 0xff])
 
 /** Reads header blocks of one direction of a session: one zlib stream for all of them. */
 export class HeaderReader {
@@ -87,7 +89,7 @@ export class HeaderWriter {
     head.writeUInt16LE(block.length ^ 0xffff, 3)
     const begin = this.#begun ? [] : [Buffer.from([0x78, 0xbb]), uint32(adler32(spdyDictionary()))]
     this.#begun = true
-    return Buffer.concat([...begin, head, block])
+    return Buffer.concat([...begin, head, block, flush])
   }
 }
 

@@ -11,6 +11,9 @@ export interface SpdySessionOptions {
   maxStreams?: number
 }
 
+/** Most data of one frame, so that streams take turns. */
+const pieceBytes = 64 * 1024
+
 /**
  * A SPDY/3.1 session over any byte stream, as Kubernetes uses it to carry several streams over an upgraded connection.
  * Flow control is TCP's: moby/spdystream, the library of all Go clients, neither sends WINDOW_UPDATE nor heeds it, so a
@@ -127,7 +130,12 @@ export class SpdySession {
 
   #add(id: number, headers: SpdyHeaders): SpdyStream {
     const stream = new SpdyStream(id, headers, {
-      data: (to, chunk, last, done) => this.#send(dataFrame(to, last ? fin : 0, chunk), done),
+      data: (to, chunk, last, done) => {
+        let at = 0
+        for (; chunk.length - at > pieceBytes; at += pieceBytes)
+          this.#send(dataFrame(to, 0, chunk.subarray(at, at + pieceBytes)))
+        this.#send(dataFrame(to, last ? fin : 0, chunk.subarray(at)), done)
+      },
       reset: (of) => this.#reset(of, rstStatus.cancel),
     })
     this.#streams.set(id, stream)
