@@ -8,6 +8,7 @@ import { allocateService } from './services.ts'
 /** Built-in kinds whose metadata.generation counts changes of the spec; custom resources all have one. */
 const counted = new Set([
   'core/pods',
+  'core/podtemplates',
   'core/replicationcontrollers',
   'apps/deployments',
   'apps/replicasets',
@@ -58,7 +59,6 @@ const strategies: Record<string, Strategy> = {
       if (old && rr.subresource !== 'status' && old.spec.nodeName) object.spec.nodeName ??= old.spec.nodeName
       if (old?.status?.qosClass && isObject(object.status)) object.status.qosClass ??= old.status.qosClass
     },
-    check: (object, old) => (old ? podUpdateCauses(object, old) : []),
   },
   'apiextensions.k8s.io/customresourcedefinitions': {
     finish: acceptNames,
@@ -99,37 +99,6 @@ function acceptNames(rr: ResourceRequest, object: KubeObject, old: KubeObject | 
     acceptedNames: { ...names },
     storedVersions: stored && !storedVersions.includes(stored) ? [...storedVersions, stored] : storedVersions,
   }
-}
-
-/** What of a Pod's spec may change after its creation (ValidatePodUpdate). */
-function podUpdateCauses(object: KubeObject, old: KubeObject): Cause[] {
-  const strip = (pod: KubeObject) => {
-    const {
-      activeDeadlineSeconds: _,
-      tolerations: __,
-      terminationGracePeriodSeconds: ___,
-      schedulingGates: ____,
-      ...spec
-    } = pod.spec
-    const images = (list: unknown) => asArray(list).map((container: any) => ({ ...container, image: '' }))
-    return {
-      ...spec,
-      containers: images(spec.containers),
-      initContainers: images(spec.initContainers),
-      ephemeralContainers: [],
-    }
-  }
-  const before = asArray(old.spec.tolerations)
-  const kept = before.every((one) => asArray(object.spec.tolerations).some((other) => equal(one, other)))
-  if (kept && equal(strip(object), strip(old))) return []
-  return [
-    {
-      reason: 'FieldValueForbidden',
-      field: 'spec',
-      message:
-        'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
-    },
-  ]
 }
 
 export function asArray(value: unknown): unknown[] {

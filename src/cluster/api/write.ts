@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { KubeObject } from '#kube'
 import { clone, equal, type JsonObject, randomSuffix } from '#lib'
-import { type Prepared, prepareCreate, prepareUpdate, trackManagedFields } from '../machinery/index.ts'
+import { type Cause, type Prepared, prepareCreate, prepareUpdate, trackManagedFields } from '../machinery/index.ts'
 import { type Change, Stored, type Written } from '../store/index.ts'
 import { admit } from './admission/index.ts'
 import { toStorage } from './convert.ts'
 import { checkIdentity, malformed } from './identity.ts'
 import { reportUnknown, type WriteOptions } from './options.ts'
+import { podView, podViewCauses } from './pod-views.ts'
 import { idOf, nowOf, type ResourceRequest } from './request.ts'
 import { alreadyExists, conflict, invalid, modified, notFound, StatusError } from './status.ts'
 import { hasGeneration, specChanged, strategyOf } from './strategy.ts'
@@ -34,7 +35,9 @@ export async function createObject(
     let preview: KubeObject | undefined
     try {
       const written = await rr.api.store.write(rr.resource, id, (current) => {
-        if (current && metadata.name) throw alreadyExists(rr.info, metadata.name)
+        if (current && metadata.name) {
+          throw alreadyExists(rr.info, metadata.name, current.object.metadata.deletionTimestamp !== undefined)
+        }
         preview = newObject(rr, generated === undefined ? object : clone(object), options, track)
         return options.dryRun ? { keep: true } : { put: preview }
       })
@@ -57,11 +60,32 @@ function newObject(rr: ResourceRequest, object: KubeObject, options: WriteOption
   if (hasGeneration(rr)) metadata.generation = 1
   else delete metadata.generation
   if (track) delete metadata.managedFields
+  const own = track && decided.has(rr.resource) ? owned(rr, object, options) : undefined
   if (metadata.name) admit(rr, { operation: 'CREATE', phase: 'mutate', object, old: undefined, options })
   const prepared = prepareCreate(rr.info, object)
   const ready = finish(rr, prepared, undefined, options, false)
   const stored = toStorage(rr.info, ready)
-  return track ? tracked(rr, undefined, stored, options) : stored
+  if (!track) return stored
+  if (own === undefined) return tracked(rr, undefined, stored, options)
+  const { managedFields: _, ...rest } = stored.metadata
+  return { ...stored, metadata: own.length > 0 ? { ...rest, managedFields: own } : rest } as KubeObject
+}
+
+/** Kinds of which the server sets fields that nobody asked for: whoever creates them does not own those. */
+const decided = new Set([
+  'core/pods',
+  'core/services',
+  'core/namespaces',
+  'core/persistentvolumeclaims',
+  'batch/jobs',
+  'apiextensions.k8s.io/customresourcedefinitions',
+])
+
+/** The managedFields of what a client sends and its defaults, before admission and the kind's own rules add to it. */
+function owned(rr: ResourceRequest, object: KubeObject, options: WriteOptions): JsonObject[] {
+  const { malformed, object: prepared } = prepareCreate(rr.info, clone(object))
+  if (malformed !== undefined) return []
+  return tracked(rr, undefined, toStorage(rr.info, prepared as KubeObject), options).metadata.managedFields ?? []
 }
 
 /** What create and update share after machinery has shaped the object. */
@@ -76,13 +100,26 @@ function finish(
   reportUnknown(rr, options, prepared.unknown, patched)
   const object = prepared.object as KubeObject
   const { finish: decide, check } = strategyOf(rr)
-  const broken = prepared.causes.length > 0
+  const found = heeded(rr, prepared.causes, object, old)
+  const broken = found.length > 0
   if (!broken) decide?.(rr, object, old)
-  const causes = [...metadataCauses(object), ...prepared.causes, ...(broken ? [] : (check?.(object, old) ?? []))]
+  const causes = [...metadataCauses(object), ...found, ...(broken ? [] : (check?.(object, old) ?? []))]
   if (causes.length > 0) throw invalid(rr.info, object.metadata.name ?? '', dedupe(causes))
   admit(rr, { operation: old ? 'UPDATE' : 'CREATE', phase: 'validate', object, old, options })
   const { apiVersion, kind, metadata, ...rest } = object
   return { apiVersion, kind, metadata, ...rest }
+}
+
+/** The problems that a write through this endpoint can be blamed for. */
+function heeded(
+  rr: ResourceRequest,
+  causes: readonly Cause[],
+  object: KubeObject,
+  old: KubeObject | undefined,
+): readonly Cause[] {
+  if (old && rr.resource === 'core/pods') causes = podViewCauses(rr.subresource, object, old, causes)
+  if (rr.subresource !== 'status' || rr.info.custom) return causes
+  return causes.filter(({ field }) => field.startsWith('status') || field.startsWith('metadata'))
 }
 
 function dedupe<T extends { field?: string; message?: string }>(causes: readonly T[]): T[] {
@@ -249,7 +286,8 @@ function endpointView(rr: ResourceRequest, next: KubeObject, old: KubeObject): K
       : { ...strip(next.metadata), ...fixed }
     return { ...old, metadata, status: next.status } as KubeObject
   }
-  const view = { ...next, metadata: { ...strip(next.metadata), ...fixed } } as KubeObject
+  const shown = rr.resource === 'core/pods' ? podView(subresource, next, old) : next
+  const view = { ...shown, metadata: { ...strip(next.metadata), ...fixed } } as KubeObject
   if (info.subresources.status) {
     if (old.status === undefined) delete view.status
     else view.status = old.status

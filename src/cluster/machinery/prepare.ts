@@ -12,7 +12,9 @@ import { validateMetadata } from './validate/metadata.ts'
  */
 export function prepareCreate(info: ResourceInfo, object: Record<string, any>): Prepared {
   const { status: _, ...rest } = object
-  return prepare(info, info.subresources.status ? rest : object, undefined)
+  // Nodes report themselves whole: the kubelet's first POST carries its status.
+  const cleared = info.subresources.status && !(info.kind === 'Node' && info.group === '')
+  return prepare(info, cleared ? rest : object, undefined)
 }
 
 /**

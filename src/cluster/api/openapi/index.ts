@@ -85,9 +85,13 @@ function v3Document(api: Api, groupVersion: string): Document {
   })
 }
 
+/** The registry's state names the content well enough, so that the index needs no document to be made. */
+function hashOf(api: Api): string {
+  return createHash('sha256').update(api.registry.fingerprint).digest('hex').toUpperCase()
+}
+
 function v3Index(api: Api): ApiResponse {
-  // The registry's state names the content well enough, so that the index needs no document to be made.
-  const hash = createHash('sha256').update(api.registry.fingerprint).digest('hex').toUpperCase()
+  const hash = hashOf(api)
   const paths = Object.fromEntries(
     groupVersions(api).map((name) => [name, { serverRelativeURL: `/openapi/v3/${name}?hash=${hash}` }]),
   )
@@ -96,9 +100,15 @@ function v3Index(api: Api): ApiResponse {
 
 function v3(api: Api, request: ApiRequest, groupVersion: string): ApiResponse | undefined {
   if (!groupVersions(api).includes(groupVersion)) return undefined
+  const asked = request.query.get('hash')
+  if (asked && asked !== hashOf(api)) {
+    // Whoever remembers an older index is led to what is served now, and caches nothing wrong for ever.
+    const location = `/openapi/v3/${groupVersion}?hash=${hashOf(api)}`
+    return { status: 301, headers: { location, 'content-type': 'text/html; charset=utf-8' }, body: Buffer.alloc(0) }
+  }
   const { body, etag } = v3Document(api, groupVersion)
   const headers: Record<string, string> = { 'content-type': 'application/json', vary: 'Accept', etag: `"${etag}"` }
-  if (request.query.has('hash')) headers['cache-control'] = 'public, immutable'
+  if (asked) headers['cache-control'] = 'public, immutable'
   if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
   return { status: 200, headers, body }
 }

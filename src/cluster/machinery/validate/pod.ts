@@ -119,7 +119,6 @@ export function validatePodUpdate(spec: any, old: any): Cause[] {
       ...fields,
       containers: images(pod.containers),
       initContainers: images(pod.initContainers),
-      ephemeralContainers: undefined,
       nodeName: old.nodeName ? pod.nodeName : undefined,
       terminationGracePeriodSeconds: old.terminationGracePeriodSeconds < 0 ? 1 : pod.terminationGracePeriodSeconds,
     }
