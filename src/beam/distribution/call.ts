@@ -9,13 +9,12 @@ import {
   listOf,
   map,
   Pid,
-  type Reference,
-  sameTerm,
+  Reference,
   type Term,
   tuple,
 } from '../term/index.ts'
 import { op } from './control.ts'
-import type { Core, Payload } from './core.ts'
+import type { Awaited, Core, Payload } from './core.ts'
 
 /** What a remote function did. */
 export type CallResult =
@@ -56,11 +55,11 @@ export async function startCall(
   options: CallOptions = {},
 ): Promise<CallResult> {
   const what = `${module}:${name}/${args.length}`
-  if (core.busy) await core.ready()
-  if (options.signal?.aborted) throw new CuddleError('call-aborted', `${what} was not called: aborted`)
   const reference = core.identity.reference()
   const { promise, resolve, reject } = Promise.withResolvers<CallResult>()
+  promise.catch(() => {})
   let worker: Pid | undefined
+  let sent = false
   let given: CuddleError | undefined
 
   const kill = (pid: Pid) => {
@@ -73,7 +72,7 @@ export async function startCall(
     reject(error)
     if (worker) kill(worker)
   }
-  core.expect(reference, {
+  const awaited: Awaited = {
     spawned: (pid) => {
       if (pid instanceof Pid) {
         worker = pid
@@ -85,20 +84,23 @@ export async function startCall(
     },
     down: (payload) => {
       try {
-        resolve(outcome(payload, reference))
+        resolve(outcome(core, payload, reference))
       } catch (error) {
         reject(error)
       }
     },
     lost: reject,
-  })
+  }
   const { timeoutMs = defaultTimeoutMs, signal } = options
   const cancelTimer = Number.isFinite(timeoutMs)
     ? core.clock.after(timeoutMs, () => giveUp(timedOut(what, timeoutMs)))
     : undefined
   const abort = () => giveUp(new CuddleError('call-aborted', `${what} was aborted`))
+  if (signal?.aborted) abort()
   signal?.addEventListener('abort', abort, { once: true })
   try {
+    if (given) throw given
+    while (core.busy) await Promise.race([core.drained(), promise])
     const target = tuple(atom('erpc'), atom('execute_call'), 4)
     const control = [
       op.SPAWN_REQUEST,
@@ -109,9 +111,12 @@ export async function startCall(
       [atom('monitor'), ...spawnOptions(options)],
     ]
     core.signal(control, [reference, atom(module), atom(name), args])
+    core.expect(reference, awaited)
+    sent = true
     return await promise
   } catch (error) {
-    if (given === undefined) core.drop(reference)
+    // After giving up, the process that is still being started is waited for, and killed.
+    if (given === undefined || !sent) core.drop(reference)
     throw error
   } finally {
     cancelTimer?.()
@@ -137,10 +142,12 @@ export function spawnOptions({ priority, maxHeapWords }: CallOptions): Term[] {
 }
 
 /** The exit reason of `erpc:execute_call/4` says what the function did. */
-function outcome(payload: Payload, reference: Reference): CallResult {
+function outcome(core: Core, payload: Payload, reference: Reference): CallResult {
   const reason = payload()
   const [tag, kind, value, stack] = elements(reason) ?? []
-  if (tag === undefined || !sameTerm(tag, reference) || !(kind instanceof Atom)) return { kind: 'signal', reason }
+  const ours =
+    tag instanceof Reference && core.identity.referenceNumber(tag) === core.identity.referenceNumber(reference)
+  if (!ours || !(kind instanceof Atom)) return { kind: 'signal', reason }
   if (kind.name === 'return') return { kind: 'return', value }
   if (kind.name === 'error') return { kind: 'error', reason: value, stack: stack ?? [] }
   if (kind.name === 'throw' || kind.name === 'exit') return { kind: kind.name, reason: value }

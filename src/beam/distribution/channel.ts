@@ -87,12 +87,12 @@ export class Channel {
   }
 
   get busy(): boolean {
-    return this.#socket.writableLength > busyBytes && this.#socket.writableNeedDrain
+    return !this.#closed && this.#socket.writableLength > busyBytes && this.#socket.writableNeedDrain
   }
 
   /** Resolves when the peer has taken what waits to be sent, or the channel is closed. */
   drained(): Promise<void> {
-    if (!this.busy || this.#closed) return Promise.resolve()
+    if (!this.busy) return Promise.resolve()
     this.#drained ??= Promise.withResolvers<void>()
     return this.#drained.promise
   }

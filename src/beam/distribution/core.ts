@@ -15,7 +15,7 @@ import {
 import type { Channel } from './channel.ts'
 import { altact, frame, op } from './control.ts'
 import type { Frame } from './frames.ts'
-import { type Identity, pidKey, referenceKey } from './identity.ts'
+import type { Identity } from './identity.ts'
 
 /** A message of the peer that is decoded by whoever wants it. @throws {DecodeError | CuddleError} when it cannot be read */
 export type Payload = () => Term
@@ -48,8 +48,8 @@ export class Core {
   readonly clock: Clock
   readonly #log: Logger
   readonly #limits: DecodeLimits
-  readonly #receivers = new Map<string, Receiver>()
-  readonly #awaited = new Map<string, Awaited>()
+  readonly #receivers = new Map<number, Receiver>()
+  readonly #awaited = new Map<number, Awaited>()
   #channel: Channel | undefined
   #lost: CuddleError | undefined
   /** Set by whoever answers what is sent to our group leaders. */
@@ -72,19 +72,19 @@ export class Core {
   }
 
   receive(pid: Pid, receiver: Receiver): void {
-    this.#receivers.set(pidKey(pid), receiver)
+    this.#receivers.set(this.identity.pidNumber(pid)!, receiver)
   }
 
   forget(pid: Pid): void {
-    this.#receivers.delete(pidKey(pid))
+    this.#receivers.delete(this.identity.pidNumber(pid)!)
   }
 
   expect(reference: Reference, awaited: Awaited): void {
-    this.#awaited.set(referenceKey(reference), awaited)
+    this.#awaited.set(this.identity.referenceNumber(reference)!, awaited)
   }
 
   drop(reference: Reference): void {
-    this.#awaited.delete(referenceKey(reference))
+    this.#awaited.delete(this.identity.referenceNumber(reference)!)
   }
 
   /** @throws {CuddleError} when the connection is gone, {EncodeError} when something is no term */
@@ -98,13 +98,13 @@ export class Core {
     if (!this.#lost) this.#channel!.write(frame(control, message))
   }
 
-  /** Whether the peer is behind with reading: then callers wait for `ready` before they send more. */
+  /** Whether the peer is behind with reading. Who sends on request then waits for `drained`, and looks again. */
   get busy(): boolean {
     return this.#channel?.busy === true
   }
 
-  async ready(): Promise<void> {
-    while (this.busy && !this.#lost) await this.#channel!.drained()
+  drained(): Promise<void> {
+    return this.#channel?.drained() ?? Promise.resolve()
   }
 
   send(from: Pid, to: Pid | string, message: Term): void {
@@ -213,11 +213,13 @@ export class Core {
   }
 
   #receiver(pid: Term): Receiver | undefined {
-    return pid instanceof Pid ? this.#receivers.get(pidKey(pid)) : undefined
+    const number = pid instanceof Pid ? this.identity.pidNumber(pid) : undefined
+    return number === undefined ? undefined : this.#receivers.get(number)
   }
 
   #awaiting(reference: Term): Awaited | undefined {
-    return reference instanceof Reference ? this.#awaited.get(referenceKey(reference)) : undefined
+    const number = reference instanceof Reference ? this.identity.referenceNumber(reference) : undefined
+    return number === undefined ? undefined : this.#awaited.get(number)
   }
 
   #down(reference: Term, payload: Payload): void {
@@ -258,7 +260,7 @@ export class Core {
     if (!(to instanceof Pid)) return
     // A pid of ours can be a group leader long after its call: whoever prints to it must not wait for an answer.
     if (this.identity.isGroupLeader(to)) this.onOutput?.(to, payload())
-    else this.#receivers.get(pidKey(to))?.message?.(payload, from instanceof Pid ? from : undefined)
+    else this.#receiver(to)?.message?.(payload, from instanceof Pid ? from : undefined)
   }
 
   /** `net_kernel` answers `{is_auth, Node}` with yes, or `net_adm:ping` disconnects us. */

@@ -23,6 +23,17 @@ export class Identity {
     return this.#pid(1)
   }
 
+  /** What tells our pids apart, or undefined for those of others and of earlier starts of ours. */
+  pidNumber(pid: Pid): number | undefined {
+    return pid.node === this.name && pid.creation === this.creation && pid.serial === 0 ? pid.id : undefined
+  }
+
+  /** What tells our references apart, or undefined for those of others. */
+  referenceNumber({ node, creation, ids }: Reference): number | undefined {
+    const mine = ids.length === 3 && ids[2] === this.#salt && creation === this.creation && node === this.name
+    return mine ? ids[0] + ids[1] * 2 ** 18 : undefined
+  }
+
   isGroupLeader(pid: Pid): boolean {
     return pid.serial === 1 && pid.node === this.name && pid.creation === this.creation
   }
@@ -45,7 +56,7 @@ export function randomCreation(): number {
   return (randomBytes(4).readUInt32BE() % (2 ** 32 - 4)) + 4
 }
 
-/** Pids and references as keys of our own tables. */
+/** Pids and references as keys of tables. */
 export const pidKey = (pid: Pid): string => `${pid.node}\0${pid.creation}.${pid.id}.${pid.serial}`
 export const referenceKey = (reference: Reference): string =>
   `${reference.node}\0${reference.creation}.${reference.ids}`

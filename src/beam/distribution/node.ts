@@ -150,9 +150,8 @@ export class BeamNode implements NodeFacts {
   ): Promise<CallResult> {
     const { timeoutMs = 5000, signal } = options
     const what = `a call to ${typeof to === 'string' ? to : format(to)}`
-    if (this.#core.busy) await this.#core.ready()
-    if (signal?.aborted) throw new CuddleError('call-aborted', `${what} was aborted`)
     const { promise, resolve, reject } = Promise.withResolvers<CallResult>()
+    promise.catch(() => {})
     // A pid per call: a reply that cannot be read is known by it, and late ones go nowhere.
     const self = this.#core.identity.pid()
     this.#core.receive(self, {
@@ -183,9 +182,12 @@ export class BeamNode implements NodeFacts {
     const cancel = Number.isFinite(timeoutMs)
       ? this.#core.clock.after(timeoutMs, () => reject(timedOut(what, timeoutMs)))
       : undefined
+    if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
     const target = typeof to === 'string' ? atom(to) : to
     try {
+      while (this.#core.busy) await Promise.race([this.#core.drained(), promise])
+      if (signal?.aborted) await promise
       this.#core.signal([op.MONITOR_P, self, target, reference])
       this.#core.send(self, to, tuple(atom('$gen_call'), tuple(self, reference), request))
       return await promise
@@ -196,6 +198,11 @@ export class BeamNode implements NodeFacts {
       this.#core.drop(reference)
       this.#core.answer([op.DEMONITOR_P, self, target, reference])
     }
+  }
+
+  /** Resolves when the node has taken what was sent: who casts or sends much waits for it. Calls do so by themselves. */
+  async drained(): Promise<void> {
+    while (this.#core.busy) await this.#core.drained()
   }
 
   /** `gen_server:cast`. @throws {CuddleError} `node-disconnected` */
@@ -217,29 +224,36 @@ export class BeamNode implements NodeFacts {
   async spawn(owner: LocalProcess, [module, name, args]: Mfa, options: SpawnOptions = {}): Promise<Pid> {
     const { link = true, timeoutMs = 30_000 } = options
     const what = `the start of ${module}:${name}/${args.length}`
-    if (this.#core.busy) await this.#core.ready()
     const { promise, resolve, reject } = Promise.withResolvers<Pid>()
+    promise.catch(() => {})
     const reference = this.#core.identity.reference()
+    let late = false
     this.#core.expect(reference, {
       spawned: (pid) => {
-        if (pid instanceof Pid) resolve(pid)
+        if (late) this.#core.drop(reference)
+        if (late && pid instanceof Pid) this.#core.answer([op.PAYLOAD_EXIT2, owner.pid, pid], atom('kill'))
+        else if (pid instanceof Pid) resolve(pid)
         else
           reject(new CuddleError('spawn-refused', `the node refuses ${what}: ${pid instanceof Atom ? pid.name : '?'}`))
       },
       lost: reject,
     })
-    const cancel = this.#core.clock.after(timeoutMs, () => reject(timedOut(what, timeoutMs)))
+    const cancel = this.#core.clock.after(timeoutMs, () => {
+      late = true
+      reject(timedOut(what, timeoutMs))
+    })
     const target = tuple(atom(module), atom(name), args.length)
     const leader = this.#console ?? this.#device.nowhere
     const wanted = [...(link ? [atom('link')] : []), ...spawnOptions(options)]
     try {
+      while (this.#core.busy) await Promise.race([this.#core.drained(), promise])
       this.#core.signal([op.SPAWN_REQUEST, reference, owner.pid, leader, target, wanted], args)
       const pid = await promise
       if (link) owner.adopt(pid)
       return pid
     } finally {
       cancel()
-      this.#core.drop(reference)
+      if (!late) this.#core.drop(reference)
     }
   }
 
