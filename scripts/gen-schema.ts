@@ -58,6 +58,7 @@ const shortNames: Record<string, string[]> = {
   ipaddresses: ['ip'],
   volumeattributesclasses: ['vac'],
 }
+const apiExtensions = new Set(['admissionregistration.k8s.io', 'apiextensions.k8s.io', 'apiregistration.k8s.io'])
 const inAll = new Set(
   'pods services replicationcontrollers daemonsets deployments replicasets statefulsets horizontalpodautoscalers cronjobs jobs'.split(
     ' ',
@@ -127,7 +128,7 @@ for (const row of rows.values()) {
   for (const extra of Object.values(row.extra ?? {})) extra.verbs.sort()
   if (shortNames[row.plural]) row.shortNames = row.group === 'events.k8s.io' ? ['ev'] : shortNames[row.plural]
   if (inAll.has(row.plural)) row.categories = ['all']
-  if (row.plural === 'customresourcedefinitions' || row.plural === 'apiservices') row.categories = ['api-extensions']
+  if (apiExtensions.has(row.group)) row.categories = ['api-extensions']
 }
 
 /** `io.k8s.api.core.v1.Pod` → `core.v1.Pod`: package, version, name. */

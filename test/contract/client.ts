@@ -29,6 +29,8 @@ export interface SendOptions {
   headers?: Record<string, string>
   /** Content type. @default application/json */
   type?: string
+  /** Without the administrator's certificate. */
+  anonymous?: boolean
   /** False: not part of the comparison, only of the way there. */
   record?: boolean
   /** Only this of the body is compared. */
@@ -48,6 +50,7 @@ export class Client {
   readonly group: string
   private readonly end: TestEnd
   private readonly agent: Agent
+  private readonly stranger: Agent
   private readonly open = new Set<Watch>()
   private readonly undo: string[] = []
 
@@ -56,6 +59,7 @@ export class Client {
     this.ns = name
     this.group = `${name}.example.com`
     this.agent = new Agent({ keepAlive: true, ca: end.ca, cert: end.cert, key: end.key })
+    this.stranger = new Agent({ ca: end.ca })
   }
 
   /** Path of a namespaced collection: `pods`, or `apps/v1/deployments`. */
@@ -179,7 +183,8 @@ export class Client {
       ...(bytes && { 'content-type': options.type ?? 'application/json', 'content-length': bytes.length }),
       ...options.headers,
     }
-    return request({ host: this.end.host, port: this.end.port, path, method, agent: this.agent, headers })
+    const agent = options.anonymous ? this.stranger : this.agent
+    return request({ host: this.end.host, port: this.end.port, path, method, agent, headers })
   }
 
   private exchange(method: string, path: string, body: unknown, options: SendOptions): Promise<Answer> {

@@ -32,7 +32,24 @@ export function normalise(steps: readonly Step[]): Step[] {
     }
     if (Array.isArray(value)) return value.map((one) => walk(one))
     if (!isObject(value)) return value
-    return Object.fromEntries(Object.keys(value).map((name) => [text(name), walk(value[name], name)]))
+    const out = Object.fromEntries(Object.keys(value).map((name) => [text(name), walk(value[name], name)]))
+    return out['kind'] === 'Status' ? inOrder(out) : out
   }
-  return steps.map(({ asked, said }) => ({ asked: text(asked), said: walk(said) as Step['said'] }))
+  return steps.map(({ asked, said }) => {
+    const { headers, ...rest } = walk(said) as Step['said']
+    const warning = typeof headers['warning'] === 'string' ? headers['warning'].split(/, (?=299 )/).sort() : undefined
+    return { asked: text(asked), said: { ...rest, headers: { ...headers, ...(warning && { warning }) } } }
+  })
+}
+
+/** Several problems are told in the order in which Go walks a map: any. */
+function inOrder(status: any): unknown {
+  const causes = status.details?.causes
+  if (!Array.isArray(causes) || causes.length < 2) return status
+  const message = String(status.message).replace(
+    /(is invalid: \[|conflicts? with[^:]*:\n|conflicts?:).*$/s,
+    '$1 <causes>',
+  )
+  const sorted = [...causes].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  return { ...status, message, details: { ...status.details, causes: sorted } }
 }

@@ -206,7 +206,7 @@ export function parseDeleteOptions(body: JsonObject, query: URLSearchParams): De
   const graceText = body['gracePeriodSeconds'] ?? query.get('gracePeriodSeconds') ?? undefined
   const grace = graceText === undefined ? undefined : Number(graceText)
   if (grace !== undefined && !Number.isSafeInteger(grace)) {
-    throw badRequest(`gracePeriodSeconds ${JSON.stringify(graceText)} is not a whole number`)
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(String(graceText))}: invalid syntax`)
   }
   const values = Array.isArray(body['dryRun']) ? body['dryRun'].map(String) : query.getAll('dryRun')
   const preconditions = isObject(body['preconditions']) ? body['preconditions'] : {}

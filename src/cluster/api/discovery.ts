@@ -12,7 +12,26 @@ interface Group {
 }
 
 /** Order in which groups are listed: a short name that two groups share belongs to the earlier one. */
-const groupOrder = ['apps', 'events.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling', 'batch']
+const groupOrder = [
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+]
 
 function groupsOf(api: Api): Group[] {
   const groups = new Map<string, Set<string>>()
@@ -122,7 +141,7 @@ function aggregate(api: Api, groups: readonly Group[]) {
     apiVersion: 'apidiscovery.k8s.io/v2',
     metadata: {},
     items: groups.map(({ name, versions }) => ({
-      metadata: { name },
+      metadata: name === '' ? {} : { name },
       versions: versions.map((version) => ({
         version,
         resources: resourcesOf(api, name, version).map(discoveryOf),
@@ -200,7 +219,7 @@ function top(api: Api, request: ApiRequest, groups: readonly Group[], unaggregat
       (one) =>
         one.startsWith('application/json;') && one.includes('as=APIGroupDiscoveryList') && /;v=v2(;|$)/.test(one),
     )
-  if (!wants) return json(request, unaggregated, { vary: 'Accept' })
+  if (!wants) return json(request, unaggregated)
   const { body, etag } = document(api, groups.length === 1 && groups[0].name === '' ? '/api' : '/apis', () =>
     aggregate(api, groups),
   )

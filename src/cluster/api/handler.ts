@@ -13,7 +13,7 @@ import { crdResource } from './registry.ts'
 import type { Api, ApiRequest, ApiResponse, ResourceRequest } from './request.ts'
 import { isReview, review } from './reviews.ts'
 import { type Route, route } from './route.ts'
-import { badRequest, internal, methodNotAllowed, notFound, qualified, StatusError } from './status.ts'
+import { badRequest, internal, methodNotAllowed, notFound, qualified, StatusError, unserved } from './status.ts'
 import { bind } from './subresources/binding.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
@@ -68,7 +68,9 @@ async function other(api: Api, request: ApiRequest): Promise<ApiResponse> {
   const found =
     health(api, request) ?? metrics(api, request) ?? discovery(api, request) ?? (await openapi(api, request))
   if (found) return found
-  if (isApiPath(path)) {
+  if (path !== '/') {
+    // The groups that are compiled in answer for all that lies below them; nobody answers for the rest.
+    if (isApiPath(path) && (path.startsWith('/api/') || builtIn(api, path.split('/')[2]))) throw unserved()
     return {
       status: 404,
       headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
@@ -90,10 +92,14 @@ async function other(api: Api, request: ApiRequest): Promise<ApiResponse> {
     '/version',
   ]
   return {
-    status: path === '/' ? 200 : 404,
+    status: 200,
     headers: { 'content-type': 'application/json' },
     body: Buffer.from(JSON.stringify({ paths }, null, 2)),
   }
+}
+
+function builtIn(api: Api, group: string): boolean {
+  return api.registry.all().some((info) => !info.custom && info.group === group)
 }
 
 const subresources: Record<string, (rr: ResourceRequest) => Promise<ApiResponse>> = {
@@ -179,7 +185,7 @@ async function serveSubresource(verb: NonNullable<Route['verb']>, rr: ResourceRe
     subresource === 'status'
       ? info.subresources.status
       : views.has(subresource!) && info.otherSubresources?.[subresource!]
-  if (!viewed) throw notFound(info, rr.name!)
+  if (!viewed) throw info.custom ? notFound(info, rr.name!) : unserved()
   if (!change) throw methodNotAllowed(info, verb)
   return verbs[verb](rr)
 }

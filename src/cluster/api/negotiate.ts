@@ -3,7 +3,7 @@ import { type ResourceInfo, table } from '../machinery/index.ts'
 import type { Stored } from '../store/index.ts'
 import { fromStorage } from './convert.ts'
 import type { ApiRequest, ApiResponse } from './request.ts'
-import { StatusError } from './status.ts'
+import { badRequest, StatusError } from './status.ts'
 
 export interface Format {
   as: 'object' | 'table' | 'partial'
@@ -112,6 +112,9 @@ export function tableOf(
   metadata: Record<string, unknown>,
 ) {
   const include = request.query.get('includeObject') || 'Metadata'
+  if (include !== 'None' && include !== 'Metadata' && include !== 'Object') {
+    throw badRequest(`unrecognized includeObject value: "${include}"`)
+  }
   const { columnDefinitions, rows } = table(info, objects as KubeObject[], { now })
   return {
     kind: 'Table',
@@ -120,9 +123,7 @@ export function tableOf(
     columnDefinitions,
     rows: rows.map((row: any, index: number) => ({
       ...row,
-      ...(include === 'None'
-        ? {}
-        : { object: include === 'Object' ? objects[index] : partial(objects[index], format) }),
+      object: include === 'None' ? null : include === 'Object' ? objects[index] : partial(objects[index], format),
     })),
   }
 }

@@ -1,9 +1,11 @@
+import type { KubeObject } from '#kube'
+import type { ResourceInfo } from '../machinery/index.ts'
 import { CompactedError, type Stored } from '../store/index.ts'
 import { fromStorage } from './convert.ts'
 import { bytesOf, type Format, negotiate, partial, pretty, render, renderObject, tableOf } from './negotiate.ts'
 import { type ApiResponse, flag, idOf, type ResourceRequest } from './request.ts'
 import { predicateOf } from './selectors.ts'
-import { badRequest, invalidOptions, notFound, StatusError } from './status.ts'
+import { badRequest, invalid, invalidOptions, notFound, StatusError } from './status.ts'
 
 /** GET of one object. */
 export async function get(rr: ResourceRequest): Promise<ApiResponse> {
@@ -51,6 +53,8 @@ export async function waitFor(rr: ResourceRequest, version: number): Promise<voi
   }
 }
 
+const needsVersion = 'resourceVersionMatch is forbidden unless resourceVersion is provided'
+
 /** Refuses combinations of resourceVersion, its match and sendInitialEvents as ValidateListOptions does. */
 export function checkListOptions(query: URLSearchParams, watching: boolean): void {
   const match = query.get('resourceVersionMatch') ?? ''
@@ -59,6 +63,14 @@ export function checkListOptions(query: URLSearchParams, watching: boolean): voi
     invalidOptions('ListOptions', field, 'FieldValueForbidden', `Forbidden: ${text}`)
   const initial = query.get('sendInitialEvents')
   if (initial !== null) {
+    const unversioned = match !== '' && version === ''
+    if (!watching && unversioned) {
+      const reason = 'FieldValueForbidden'
+      throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+        { reason, message: `Forbidden: ${needsVersion}`, field: 'resourceVersionMatch' },
+        { reason, message: 'Forbidden: sendInitialEvents is forbidden for list', field: 'sendInitialEvents' },
+      ])
+    }
     if (!watching) throw forbid('sendInitialEvents', 'sendInitialEvents is forbidden for list')
     if (match !== 'NotOlderThan') {
       throw forbid('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
@@ -71,8 +83,7 @@ export function checkListOptions(query: URLSearchParams, watching: boolean): voi
       'resourceVersionMatch',
       'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
     )
-  if (version === '')
-    throw forbid('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided')
+  if (version === '') throw forbid('resourceVersionMatch', needsVersion)
   if (match !== 'Exact' && match !== 'NotOlderThan') {
     throw invalidOptions(
       'ListOptions',
@@ -110,16 +121,29 @@ function encoded(rr: ResourceRequest, page: Page, metadata: object): ApiResponse
   const { info } = rr
   const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`
   const head = JSON.stringify({ kind: info.listKind, apiVersion, metadata })
+  const said = Buffer.from(`${JSON.stringify({ apiVersion, kind: info.kind }).slice(0, -1)},`)
   const chunks: Buffer[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)]
   for (let index = 0; index < page.items.length; index++) {
     if (index > 0) chunks.push(comma)
-    chunks.push(bytesOf(info, page.items[index]))
+    const bytes = bytesOf(info, page.items[index])
+    // Items of built-in kinds do not repeat what the list says; those of definitions do.
+    if (info.custom) chunks.push(bytes)
+    else if (bytes.subarray(0, said.length).equals(said)) chunks.push(opening, bytes.subarray(said.length))
+    else chunks.push(Buffer.from(JSON.stringify(unnamed(info, fromStorage(info, page.items[index].object)))))
   }
   chunks.push(closing)
   return { status: 200, headers: { 'content-type': 'application/json' }, body: chunks }
 }
 
+/** An object as an item of a list: of built-in kinds without what the list says already. */
+export function unnamed(info: ResourceInfo, object: KubeObject): object {
+  if (info.custom) return object
+  const { apiVersion: _, kind: __, ...rest } = object
+  return rest
+}
+
 const comma = Buffer.from(',')
+const opening = Buffer.from('{')
 const closing = Buffer.from(']}')
 
 function shaped(rr: ResourceRequest, format: Format, page: Page, metadata: Record<string, unknown>): unknown {
@@ -135,7 +159,7 @@ function shaped(rr: ResourceRequest, format: Format, page: Page, metadata: Recor
     }
   }
   const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`
-  return { kind: info.listKind, apiVersion, metadata, items: objects }
+  return { kind: info.listKind, apiVersion, metadata, items: objects.map((object) => unnamed(info, object)) }
 }
 
 /** The items of a list request: revision rules, selectors, limit and continue (embedded-kube facts §1.5). */

@@ -69,8 +69,16 @@ export const internal = (message: string) =>
 export const notFound = (info: { group: string; plural: string }, name: string) =>
   new StatusError(404, 'NotFound', `${qualified(info)} "${name}" not found`, of(info, name))
 
-export const alreadyExists = (info: ResourceInfo, name: string) =>
-  new StatusError(409, 'AlreadyExists', `${qualified(info)} "${name}" already exists`, of(info, name))
+/** 404 for a resource or subresource that no group has. */
+export const unserved = () => new StatusError(404, 'NotFound', 'the server could not find the requested resource', {})
+
+export const alreadyExists = (info: ResourceInfo, name: string, going = false) =>
+  new StatusError(
+    409,
+    'AlreadyExists',
+    `${going ? 'object is being deleted: ' : ''}${qualified(info)} "${name}" already exists`,
+    of(info, name),
+  )
 
 export const conflict = (info: { group: string; plural: string }, name: string, message: string) =>
   new StatusError(

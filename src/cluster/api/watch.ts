@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import type { JsonObject } from '#lib'
 import { CompactedError, type Stored, type StoreEvent } from '../store/index.ts'
 import { fromStorage } from './convert.ts'
 import { bytesOf, type Format, negotiate, shape } from './negotiate.ts'
@@ -48,6 +49,7 @@ class Watcher {
   readonly #sink: Sink
   #bookmarked = 0
   #seen = 0
+  #told = false
 
   constructor(rr: ResourceRequest, format: Format, predicate: Predicate | undefined, sink: Sink) {
     this.#rr = rr
@@ -156,7 +158,12 @@ class Watcher {
   #body(object: any): string {
     const { request, info, api } = this.#rr
     const version = object.metadata.resourceVersion
-    return JSON.stringify(shape(request, info, [object], this.#format, api.clock.now(), version))
+    const body = shape(request, info, [object], this.#format, api.clock.now(), version) as JsonObject
+    if (this.#format.as !== 'table') return JSON.stringify(body)
+    // The columns are told once.
+    if (this.#told) body['columnDefinitions'] = null
+    this.#told = true
+    return JSON.stringify(body)
   }
 
   #write(type: EventType, body: string): void {

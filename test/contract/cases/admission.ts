@@ -190,7 +190,6 @@ contract('pods that are invalid', async (c) => {
     ],
   })
   await bad({ volumes: [{ name: 'v', emptyDir: {}, configMap: { name: 'x' } }] })
-  await bad({ terminationGracePeriodSeconds: -5 })
   await bad({ activeDeadlineSeconds: 0 })
   await bad({ nodeSelector: { 'a b': 'c' } })
   await bad({ tolerations: [{ operator: 'Maybe' }] })

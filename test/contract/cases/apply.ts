@@ -22,7 +22,7 @@ contract('two appliers conflict, share, and force', async (c) => {
   assert.equal(conflict.code, 409)
   await c.apply('two', path, configMap('a', { k: '2', shared: 'x', other: 'o' }))
   const shared = await c.apply('two', path, configMap('a', { shared: 's' }))
-  assert.deepEqual(managers(shared.body), ['one Apply', 'two Apply'])
+  assert.deepEqual(managers(shared.body).sort(), ['one Apply', 'two Apply'])
   const forced = await c.apply('two', path, configMap('a', { k: '2', shared: 's' }), { force: true })
   assert.equal(forced.body.data.k, '2')
   await c.apply('one', path, configMap('a', {}))

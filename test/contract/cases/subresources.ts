@@ -64,7 +64,7 @@ contract('scale of a Deployment', async (c) => {
   const first = await c.get(`${path}/scale`, { pick })
   assert.equal(first.body.status.selector, 'app=d')
   const patched = await c.patch('merge', `${path}/scale`, { spec: { replicas: 0 } }, { pick })
-  assert.equal(patched.body.spec.replicas, 0)
+  assert.equal(patched.body.spec.replicas ?? 0, 0)
   await c.put(
     `${path}/scale`,
     { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'd', namespace: c.ns }, spec: { replicas: 1 } },
@@ -200,6 +200,7 @@ contract('tokens of ServiceAccounts', async (c) => {
     { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
     {
       headers: { authorization: `Bearer ${own.body.status.token}` },
+      anonymous: true,
       pick: ({ status }) => [status.userInfo.username, status.userInfo.groups],
     },
   )

@@ -4,17 +4,7 @@ import { PatchError, type ResourceInfo, type Schema } from '../types.ts'
 import { checkType } from './check.ts'
 import { cap, decode, encode, idOf, type Manager, type Managers, stamp, untracked } from './managers.ts'
 import { apiVersionOf, emptyObject, ignore, ignoredFields, recordUpdate, settle, withEntries } from './ownership.ts'
-import {
-  difference,
-  type FieldSet,
-  intersection,
-  isEmptySet,
-  pathsOf,
-  sameSet,
-  union,
-  without,
-  withParents,
-} from './set.ts'
+import { difference, type FieldSet, intersection, isEmptySet, pathsOf, union, without, withParents } from './set.ts'
 import { compare, fieldSet, merge, remove } from './typed.ts'
 
 /** Fields that another manager owns with another value. */
@@ -69,8 +59,8 @@ export function applyServerSide(options: {
   const changes = ignore(compare(schema, base, object), ignoredFields(info, subresource))
   const conflicts = settle(managers, changes, id)
   if (conflicts.length > 0 && !force) return { conflicts: conflicts.sort(byId).map(describe) }
-  if (last && sameSet(last.set, self.set) && last.apiVersion === self.apiVersion && equal(base, object))
-    managers.set(id, { ...self, time: last.time })
+  // Whoever changes nothing of the object keeps its time, or has none.
+  if (live && equal(base, object)) managers.set(id, { ...self, time: last?.time })
   return { object: withEntries(object, encode(cap(managers))) }
 }
 

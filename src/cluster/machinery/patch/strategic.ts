@@ -82,12 +82,12 @@ function mergeList(current: any[], patch: any[], schema: Schema, wanted: unknown
   if (patch.some((item) => own(item, '$patch') === 'replace'))
     return patch.filter((item) => own(item, '$patch') === undefined).map((item) => strip(item, depth))
   if (mergeKey === undefined) {
-    const out = [...current]
-    for (const item of patch) if (!out.some((other) => equal(other, item))) out.push(item)
-    return sortBy(out, wanted, undefined)
+    const kept = current.filter((item) => !patch.some((other) => equal(other, item)))
+    const given = patch.filter((item, at) => patch.findIndex((other) => equal(other, item)) === at)
+    return sortBy(interleave(kept, given, current, equal), wanted, undefined)
   }
   const out = [...current]
-  const added: any[] = []
+  const given: any[] = []
   for (const item of patch) {
     const key = own(item, mergeKey)
     if (key === undefined || key === null) {
@@ -101,10 +101,27 @@ function mergeList(current: any[], patch: any[], schema: Schema, wanted: unknown
       continue
     }
     const at = out.findIndex(same)
-    if (at >= 0) out[at] = mergeMap(out[at], item, schema.items, depth + 1)
-    else added.push(mergeMap({}, item, schema.items, depth + 1))
+    if (at >= 0) given.push(mergeMap(out.splice(at, 1)[0], item, schema.items, depth + 1))
+    else given.push(mergeMap({}, item, schema.items, depth + 1))
   }
-  return sortBy([...out, ...added], wanted, mergeKey)
+  const sameKey = (a: any, b: any) => own(a, mergeKey) === own(b, mergeKey)
+  return sortBy(interleave(out, given, current, sameKey), wanted, mergeKey)
+}
+
+/**
+ * Lays the items of a patch among those that only the server has: two that the server had keep their order, and an item that
+ * is new goes before whatever of the server's is still to come (strategicpatch's mergeSortedSlice).
+ */
+function interleave(kept: any[], given: any[], before: any[], same: (a: any, b: any) => boolean): any[] {
+  const rank = (item: any) => before.findIndex((other) => same(other, item))
+  const out: any[] = []
+  let at = 0
+  for (const item of given) {
+    const place = rank(item)
+    while (at < kept.length && place >= 0 && rank(kept[at]) < place) out.push(kept[at++])
+    out.push(item)
+  }
+  return [...out, ...kept.slice(at)]
 }
 
 // Items the client named come in its order; the others keep their place relative to the item they followed.

@@ -34,7 +34,7 @@ function csrCondition(status: any): string {
 /** Configuration, storage and rights. */
 export const config: Printers = {
   '/Secret': {
-    columns: ['Name', 'Type', 'Data:integer', 'Age'],
+    columns: ['Name', 'Type', 'Data', 'Age'],
     cells: (object, now) => [
       object.metadata.name,
       object.type ?? '',
@@ -43,7 +43,7 @@ export const config: Printers = {
     ],
   },
   '/ConfigMap': {
-    columns: ['Name', 'Data:integer', 'Age'],
+    columns: ['Name', 'Data', 'Age'],
     cells: (object, now) => [
       object.metadata.name,
       Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length,
@@ -51,7 +51,7 @@ export const config: Printers = {
     ],
   },
   '/ServiceAccount': {
-    columns: ['Name', 'Secrets:integer', 'Age'],
+    columns: ['Name', 'Secrets', 'Age'],
     cells: (object, now) => [object.metadata.name, object.secrets?.length ?? 0, created(object, now)],
   },
   '/PersistentVolume': {

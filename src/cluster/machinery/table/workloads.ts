@@ -86,7 +86,7 @@ export const workloads: Printers = {
     ],
   },
   'apps/Deployment': {
-    columns: ['Name', 'Ready', 'Up-to-date:integer', 'Available:integer', 'Age', ...workload],
+    columns: ['Name', 'Ready', 'Up-to-date', 'Available', 'Age', ...workload],
     cells: (object, now) => {
       const { metadata, spec, status = {} } = object
       const pod = spec.template?.spec
@@ -183,7 +183,7 @@ export const workloads: Printers = {
     },
   },
   'batch/CronJob': {
-    columns: ['Name', 'Schedule', 'Timezone', 'Suspend', 'Active:integer', 'Last Schedule', 'Age', ...workload],
+    columns: ['Name', 'Schedule', 'Timezone', 'Suspend:boolean', 'Active:integer', 'Last Schedule', 'Age', ...workload],
     cells: (object, now) => {
       const { metadata, spec, status = {} } = object
       const pod = spec.jobTemplate?.spec?.template?.spec
@@ -202,7 +202,7 @@ export const workloads: Printers = {
     },
   },
   'autoscaling/HorizontalPodAutoscaler': {
-    columns: ['Name', 'Reference', 'Targets', 'MinPods', 'MaxPods:integer', 'Replicas:integer', 'Age'],
+    columns: ['Name', 'Reference', 'Targets', 'MinPods', 'MaxPods', 'Replicas', 'Age'],
     cells: (object, now) => {
       const { metadata, spec, status = {} } = object
       return [
