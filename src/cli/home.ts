@@ -66,20 +66,29 @@ export function writeConfig(home: string, config: HomeConfig): void {
   writeFileAtomic(paths(home).config, `${JSON.stringify(config, null, 2)}\n`)
 }
 
-/** The pid in a file when that process is alive and of this home (pids are reused), else undefined. */
+/** The pid in a file when that process is alive and of this home, else undefined. */
 export function livePid(file: string, home: string): number | undefined {
-  let pid: number
   try {
-    pid = Number(readFileSync(file, 'utf8').trim())
-    // 0 would mean our own process group.
-    if (!Number.isInteger(pid) || pid < 1) return undefined
-    process.kill(pid, 0)
+    const pid = Number(readFileSync(file, 'utf8').trim())
+    return isOfHome(pid, home) ? pid : undefined
   } catch {
     return undefined
   }
+}
+
+/** True while a process runs that was started for a home: pids are reused. */
+export function isOfHome(pid: number, home: string): boolean {
+  // 0 would mean our own process group.
+  if (!Number.isInteger(pid) || pid < 1) return false
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(home) ? pid : undefined
+    process.kill(pid, 0)
   } catch {
-    return pid
+    return false
+  }
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(home)
+  } catch {
+    // There is no /proc on this machine.
+    return !existsSync('/proc/self')
   }
 }

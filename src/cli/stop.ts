@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CuddleError, systemClock } from '#lib'
-import { livePid, paths } from './home.ts'
+import { isOfHome, livePid, paths } from './home.ts'
 
 /** Stops everything of a home: pods first and gracefully, then the platform. Returns false when nothing ran. */
 export async function stop(home: string): Promise<boolean> {
@@ -24,14 +24,13 @@ export async function end(home: string): Promise<void> {
   const supervisor = livePid(supervisorPid, home)
   if (supervisor !== undefined) {
     process.kill(supervisor, 'SIGTERM')
-    await gone(() => livePid(supervisorPid, home), 'the supervisor', log)
+    await gone(supervisor, home, 'the supervisor', log)
   } else rmSync(supervisorPid, { force: true })
   for (const name of ['node', 'control']) {
-    const file = pidFile(home, name)
-    const pid = livePid(file, home)
+    const pid = livePid(pidFile(home, name), home)
     if (pid === undefined) continue
     process.kill(pid, 'SIGTERM')
-    await gone(() => livePid(file, home), name, log)
+    await gone(pid, home, name, log)
   }
 }
 
@@ -44,11 +43,11 @@ function pidFile(home: string, name: string): string {
   return join(paths(home).run, `${name}.pid`)
 }
 
-async function gone(look: () => number | undefined, what: string, log: string): Promise<void> {
+async function gone(pid: number, home: string, what: string, log: string): Promise<void> {
   const deadline = systemClock.monotonic() + 60_000
-  for (let pid = look(); pid !== undefined; pid = look()) {
+  while (isOfHome(pid, home)) {
     if (systemClock.monotonic() > deadline)
       throw new CuddleError('not-stopped', `${what} (pid ${pid}) does not end`, { hint: `see ${log}` })
-    await systemClock.sleep(20)
+    await systemClock.sleep(10)
   }
 }

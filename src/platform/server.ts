@@ -190,6 +190,8 @@ function recentLines(write: (line: string) => void) {
 
 /** An error as the pusher reads it. Details that were `said` just before are not repeated. */
 export function errorLines(error: unknown, said: (line: string) => boolean = () => false): string[] {
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+    return ['!     the disk is full', '        next: make room on it, then try again']
   if (!(error instanceof CuddleError)) return [`!     internal error: ${errorMessage(error)}`]
   if (error.code === 'rollout-failed') return [...error.details]
   const details = error.details.every(said) ? [] : error.details
@@ -208,6 +210,19 @@ async function commitOf(
   })
   const [author = '', subject = ''] = stdout.split('\n')
   return { author, subject }
+}
+
+async function unpack(request: IncomingMessage, directory: string): Promise<void> {
+  const gunzip = createGunzip()
+  request.on('error', (error) => gunzip.destroy(error))
+  request.on('aborted', () => gunzip.destroy(new CuddleError('interrupted', 'the upload broke off')))
+  try {
+    await extractLayer(request.pipe(gunzip), directory)
+  } catch (error) {
+    // What zlib complains about is the archive, not us.
+    if (!/^Z_/.test(String((error as NodeJS.ErrnoException).code))) throw error
+    throw new CuddleError('bad-upload', `the upload is no whole gzipped tar: ${errorMessage(error)}`, { cause: error })
+  }
 }
 
 /** A folder as gzipped tar; the answer is lines of JSON: `{line}` as it goes, at last `{result}` or `{error}`. */
@@ -231,7 +246,7 @@ async function receiveUpload(
     if (!(await context.kube.find(App, app)))
       throw new CuddleError('no-app', `no app is called "${app}"`, { hint: `cuddle create ${app}` })
     await mkdir(directory, { recursive: true })
-    await extractLayer(request.pipe(createGunzip()), directory)
+    await unpack(request, directory)
     if (gate.taken(app)) send({ line: '       waiting for another deploy of this app to end' })
     const release = await gate.run(app, () =>
       deploy(context, options.builder, {

@@ -13,11 +13,13 @@ export async function setConfig(
 ): Promise<ReleaseObject | undefined> {
   const app = await getApp(context, appName)
   const before = await releaseConfig(context, await currentRelease(context, app))
-  const config = { ...before }
+  // A Map: a name like __proto__ must arrive where names are judged.
+  const wanted = new Map(Object.entries(before))
   for (const [key, value] of Object.entries(changes)) {
-    if (value === null) delete config[key]
-    else config[key] = value
+    if (value === null) wanted.delete(key)
+    else wanted.set(key, value)
   }
+  const config = Object.fromEntries(wanted)
   const { validConfig } = await import('#spec')
   const problems = validConfig(config)
   if (problems.length > 0) {
