@@ -9,6 +9,8 @@ export interface WriteOptions {
   manager: string
   fieldValidation: 'Ignore' | 'Warn' | 'Strict'
   force: boolean
+  /** Fields that the body gives twice. */
+  duplicates?: readonly string[]
 }
 
 /** Reads and checks the query of a write. `kind` is CreateOptions, UpdateOptions or PatchOptions. */
@@ -53,15 +55,19 @@ export function dryRun(values: readonly string[], kind: string): boolean {
   throw invalidOptions(kind, 'dryRun', 'FieldValueNotSupported', `Unsupported value: ${shown}: supported values: "All"`)
 }
 
-/** Turns fields that the schema does not know into warnings, or into an error under Strict. */
+/** Turns fields that the schema does not know, or that come twice, into warnings, or into an error under Strict. */
 export function reportUnknown(
   rr: ResourceRequest,
   options: WriteOptions,
   unknown: readonly string[],
   patched: boolean,
 ): void {
-  if (unknown.length === 0 || options.fieldValidation === 'Ignore') return
-  const texts = unknown.map((path) => `unknown field ${JSON.stringify(path)}`)
+  const { duplicates = [] } = options
+  if (unknown.length + duplicates.length === 0 || options.fieldValidation === 'Ignore') return
+  const texts = [
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  ]
   if (options.fieldValidation === 'Warn') {
     rr.warnings.push(...texts.filter((text) => !rr.warnings.includes(text)))
     return

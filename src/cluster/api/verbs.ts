@@ -11,6 +11,7 @@ import {
 import type { Stored } from '../store/index.ts'
 import { bodyLimit, decode, mediaType, readObject, unsupportedMediaType } from './body.ts'
 import { fromStorage, toStorage } from './convert.ts'
+import { duplicateFields } from './duplicates.ts'
 import { checkIdentity } from './identity.ts'
 import { negotiate, renderObject } from './negotiate.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
@@ -46,11 +47,19 @@ function answer(rr: ResourceRequest, status: number, stored: Stored): Promise<Ap
   return renderObject(rr.request, rr.info, status, stored, rr.api.clock.now())
 }
 
+/** Notes what a JSON body says twice, unless nobody wants to know. */
+async function noteDuplicates({ request }: ResourceRequest, options: WriteOptions, value: unknown): Promise<void> {
+  const type = mediaType(request.headers['content-type'])
+  if (options.fieldValidation === 'Ignore' || !(type === '' || type.endsWith('json'))) return
+  options.duplicates = duplicateFields(await request.body(bodyLimit), value)
+}
+
 /** POST. */
 export async function create(rr: ResourceRequest): Promise<ApiResponse> {
   negotiate(rr.request)
   const options = writeOptions(rr, 'CreateOptions')
   const object = await readObject(rr.request, rr.info.kind)
+  await noteDuplicates(rr, options, object)
   checkIdentity(rr, object)
   return answer(rr, 201, await createObject(rr, object, options))
 }
@@ -60,6 +69,7 @@ export async function update(rr: ResourceRequest): Promise<ApiResponse> {
   negotiate(rr.request)
   const options = writeOptions(rr, 'UpdateOptions')
   const object = await readObject(rr.request, rr.info.kind)
+  await noteDuplicates(rr, options, object)
   checkIdentity(rr, object)
   let created = false
   const missing =
@@ -101,6 +111,7 @@ export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
   const options = writeOptions(rr, 'PatchOptions')
   const bytes = await rr.request.body(bodyLimit)
   const body = await decode(bytes, type, rr.info.kind)
+  if (type !== 'application/json-patch+json') await noteDuplicates(rr, options, body)
   if (type === 'application/apply-patch+yaml') return apply(rr, options, body)
   const change = patcher(rr, type, body)
   const stored = await updateObject(rr, { ...options, patched: true }, (current) => {
