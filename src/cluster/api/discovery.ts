@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ResourceInfo } from '../machinery/index.ts'
+import { metricsResources } from './metrics-resources.ts'
 import { pretty } from './negotiate.ts'
 import { compareVersions } from './registry.ts'
 import type { Api, ApiRequest, ApiResponse } from './request.ts'
@@ -33,9 +34,13 @@ const groupOrder = [
   'discovery.k8s.io',
 ]
 
+function all(api: Api): ResourceInfo[] {
+  return [...api.registry.all(), ...metricsResources]
+}
+
 function groupsOf(api: Api): Group[] {
   const groups = new Map<string, Set<string>>()
-  for (const { group, version } of api.registry.all()) {
+  for (const { group, version } of all(api)) {
     if (group === '') continue
     if (!groups.has(group)) groups.set(group, new Set())
     groups.get(group)!.add(version)
@@ -50,7 +55,7 @@ function groupsOf(api: Api): Group[] {
 }
 
 function resourcesOf(api: Api, group: string, version: string): ResourceInfo[] {
-  return api.registry.all().filter((info) => info.group === group && info.version === version)
+  return all(api).filter((info) => info.group === group && info.version === version)
 }
 
 const subresourceVerbs = ['get', 'patch', 'update']
@@ -184,7 +189,7 @@ export function discovery(api: Api, request: ApiRequest): ApiResponse | undefine
     const group = groupsOf(api).find(({ name }) => name === first)
     return group && json(request, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(group) })
   }
-  if (root === 'apis' && parts.length === 3 && api.registry.serves(first, second))
+  if (root === 'apis' && parts.length === 3 && resourcesOf(api, first, second).length > 0)
     return classic(api, request, first, second)
   return undefined
 }

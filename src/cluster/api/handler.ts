@@ -7,6 +7,7 @@ import { discovery } from './discovery.ts'
 import { health } from './health.ts'
 import { impersonated, impersonates } from './impersonation.ts'
 import { metrics } from './metrics.ts'
+import { metricsGroup, metricsVersion } from './metrics-resources.ts'
 import { pretty } from './negotiate.ts'
 import { get, list } from './read.ts'
 import { crdResource } from './registry.ts'
@@ -32,7 +33,7 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
     if (impersonates(request)) request = { ...request, user: await impersonated(api, request) }
     const found = isApiPath(request.path) ? route(api, request) : undefined
     rr = found?.rr
-    response = found ? await serve(found) : await other(api, request)
+    response = found ? await serve(found) : ((await usage(api, request)) ?? (await other(api, request)))
   } catch (error) {
     response = failure(api, request, error)
   }
@@ -50,6 +51,11 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
 async function openapi(api: Api, request: ApiRequest): Promise<ApiResponse | undefined> {
   if (!request.path.startsWith('/openapi/')) return undefined
   return (await import('./openapi/index.ts')).openapi(api, request)
+}
+
+async function usage(api: Api, request: ApiRequest): Promise<ApiResponse | undefined> {
+  if (!request.path.startsWith(`/apis/${metricsGroup}/${metricsVersion}/`)) return undefined
+  return (await import('./resource-metrics.ts')).resourceMetrics(api, request)
 }
 
 function isApiPath(path: string): boolean {
