@@ -1,5 +1,6 @@
 export { atom, binary, bool, charlist, exported, float, map, tuple } from './build.ts'
-export { type DecodeLimits, decode } from './decode.ts'
+export { decode } from './decode.ts'
+export type { DecodeLimits } from './decoder.ts'
 export { encode } from './encode.ts'
 export { DecodeError, EncodeError } from './errors.ts'
 export { atomText, format } from './format.ts'

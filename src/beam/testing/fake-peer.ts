@@ -48,9 +48,9 @@ async function serve(socket: Socket, options: FakeOptions, said: Buffer[]): Prom
         buffered = buffered.subarray(end)
         return body
       }
-      const { value, done } = await chunks.next()
-      if (done) return undefined
-      buffered = Buffer.concat([buffered, value])
+      const next = await chunks.next().catch(() => undefined)
+      if (!next || next.done) return undefined
+      buffered = Buffer.concat([buffered, next.value])
     }
   }
   const send = (body: Uint8Array) => {
