@@ -1,11 +1,19 @@
 import type { objects } from '#kube'
 import { equal } from '#lib'
 import { NodeInfo } from './node-info.ts'
+import { Nominations } from './nominations.ts'
 import { type PodInfo, podInfo, type SpreadConstraint } from './pod-info.ts'
 import { counts, type Domains } from './spread.ts'
 
 /** What a change may mean to waiting pods: room anywhere, or a new pod that those with affinity or spread rules look at. */
 export type Effect = 'none' | 'room' | 'neighbour'
+
+/** A pod on a node, or promised to it. */
+export interface Placed {
+  info: PodInfo
+  node: string
+  assumed: boolean
+}
 
 /**
  * The scheduler's picture of the cluster: nodes, and the pods that are on them or have been promised to them (assumed: bound,
@@ -14,7 +22,7 @@ export type Effect = 'none' | 'room' | 'neighbour'
 export class Cluster {
   readonly nodes: NodeInfo[] = []
   readonly #byName = new Map<string, NodeInfo>()
-  readonly #placed = new Map<string, { info: PodInfo; node: string; assumed: boolean }>()
+  readonly #placed = new Map<string, Placed>()
   readonly #namespaces = new Map<string, Map<string, { info: PodInfo; node: string }>>()
   /** Per namespace, the constraints that were asked for, with how the pods they count lie. */
   readonly #counters = new Map<string, Map<string, { constraint: SpreadConstraint; domains: Domains }>>()
@@ -23,6 +31,11 @@ export class Cluster {
   readonly repelling = new Map<string, { info: PodInfo; node: string }>()
   /** Pods with preferred (anti-)affinity or required affinity, who pull or push newcomers in scores. */
   readonly attracting = new Map<string, { info: PodInfo; node: string }>()
+  /** Nodes that are being cleared for pods. */
+  readonly nominations = new Nominations()
+  /** Pods that are being evicted for others, by uid. */
+  readonly evicted = new Set<string>()
+  readonly #priorities = new Map<number, number>()
 
   node(name: string): NodeInfo | undefined {
     return this.#byName.get(name)
@@ -82,8 +95,16 @@ export class Cluster {
   }
 
   removePod(uid: string): Effect {
+    const promised = this.nominations.delete(uid)
+    this.evicted.delete(uid)
+    return this.lift(uid) || promised ? 'room' : 'none'
+  }
+
+  /** Takes a pod off its node; `restore` puts it back, as if nothing had been. */
+  lift(uid: string): Placed | undefined {
     const known = this.#placed.get(uid)
-    if (!known) return 'none'
+    if (!known) return undefined
+    this.#countPriority(known.info.priority, -1)
     this.#byName.get(known.node)?.remove(uid)
     this.#placed.delete(uid)
     this.#recount(known, -1)
@@ -95,7 +116,23 @@ export class Cluster {
       this.#namespaces.delete(known.info.namespace)
       this.#counters.delete(known.info.namespace)
     }
-    return 'room'
+    return known
+  }
+
+  restore({ info, node, assumed }: Placed): void {
+    this.#place(info, node, assumed)
+  }
+
+  /** Is there any pod that a pod of this priority could be preferred to? */
+  hasBelow(priority: number): boolean {
+    for (const each of this.#priorities.keys()) if (each < priority) return true
+    return false
+  }
+
+  #countPriority(priority: number, by: 1 | -1): void {
+    const count = (this.#priorities.get(priority) ?? 0) + by
+    if (count > 0) this.#priorities.set(priority, count)
+    else this.#priorities.delete(priority)
   }
 
   assume(info: PodInfo, node: string): void {
@@ -112,9 +149,11 @@ export class Cluster {
   }
 
   #place(info: PodInfo, node: string, assumed: boolean): void {
-    if (this.#placed.has(info.uid)) this.removePod(info.uid)
+    this.lift(info.uid)
+    this.nominations.delete(info.uid)
     const entry = { info, node, assumed }
     this.#placed.set(info.uid, entry)
+    this.#countPriority(info.priority, 1)
     const siblings = this.#namespaces.get(info.namespace)
     if (siblings) siblings.set(info.uid, entry)
     else this.#namespaces.set(info.namespace, new Map([[info.uid, entry]]))

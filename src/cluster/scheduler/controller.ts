@@ -1,9 +1,12 @@
-import { isConflict, isNotFound, type Kube, keyOf, Node, type objects, Pod } from '#kube'
+import { isConflict, isNotFound, type Kube, keyOf, Node, type objects, Pod, PodDisruptionBudget } from '#kube'
 import { backoffDelay, type Clock, errorMessage } from '#lib'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
+import { Backlog } from './backlog.ts'
 import { Cluster, type Effect } from './cluster.ts'
-import { Placer } from './place.ts'
+import { type Eviction, evict } from './evict.ts'
+import { explain, Placer } from './place.ts'
 import { podInfo } from './pod-info.ts'
+import { preempt } from './preempt.ts'
 
 type Ref = { name: string; namespace?: string }
 
@@ -13,29 +16,56 @@ export interface SchedulerOptions {
   schedulerName?: string
 }
 
+/** What came of an attempt to place a pod. */
+type Decision = { node: string } | { node?: undefined; message: string; eviction?: Eviction }
+
 /**
  * The scheduler as a controller of pods without a node. Decisions are made one at a time on a picture of the cluster that
- * events keep up to date; bindings travel in parallel, and a pod whose binding is under way counts as placed. Pods that
- * fit nowhere wait for a change that may let them in, each with its own backoff of 1 to 10 s.
+ * events keep up to date, the most important pods first; bindings travel in parallel, and a pod whose binding is under way
+ * counts as placed. Pods that fit nowhere may have others evicted, and wait for a change that may let them in, each with its own
+ * backoff of 1 to 10 s.
  */
 export function schedulerController({ clock, schedulerName = 'default-scheduler' }: SchedulerOptions): Controller<any> {
   const cluster = new Cluster()
   const placer = new Placer(cluster)
-  const waiting = new Map<string, { ref: Ref; attempts: number; notBefore: number; neighbourly: boolean }>()
+  const waiting = new Map<string, { pod: objects.Pod; attempts: number; notBefore: number; neighbourly: boolean }>()
+  const backlog = new Backlog()
+  /** Made when a less important pod's turn came first; carried out when the pod's own does. */
+  const decisions = new Map<string, Decision>()
 
   function wake(effect: Effect): Ref[] {
     if (effect === 'none' || waiting.size === 0) return []
-    const all = [...waiting.values()]
-    return all.filter(({ neighbourly }) => effect === 'room' || neighbourly).map(({ ref }) => ref)
+    const refs: Ref[] = []
+    for (const { pod, notBefore, neighbourly } of waiting.values()) {
+      if (effect === 'neighbour' && !neighbourly) continue
+      if (notBefore <= clock.monotonic()) backlog.add(pod)
+      refs.push({ name: pod.metadata.name!, namespace: pod.metadata.namespace })
+    }
+    return refs
   }
 
   function onPod(pod: objects.Pod, lister: Lister): Ref[] {
-    const { name, namespace, uid } = pod.metadata
+    const { name, namespace } = pod.metadata
+    const uid = pod.metadata.uid!
     const current = lister.get(Pod, name!, namespace)
-    if (current === pod) return wake(cluster.setPod(pod))
+    if (current === pod) {
+      if (isMine(pod, schedulerName)) note(pod)
+      return wake(cluster.setPod(pod))
+    }
     if (current?.metadata.uid === uid) return []
-    waiting.delete(uid!)
-    return wake(cluster.removePod(uid!))
+    waiting.delete(uid)
+    backlog.delete(uid)
+    decisions.delete(uid)
+    return wake(cluster.removePod(uid))
+  }
+
+  function note(pod: objects.Pod): void {
+    const uid = pod.metadata.uid!
+    if (cluster.isPlaced(uid)) return
+    const nominated = pod.status?.nominatedNodeName
+    if (nominated && cluster.nominations.nodeOf(uid) === undefined) cluster.nominations.set(podInfo(pod), nominated)
+    const isNew = !waiting.has(uid) && !decisions.has(uid) && !pod.spec?.schedulingGates?.length
+    if (isNew) backlog.add(pod)
   }
 
   function onNode(node: objects.Node, lister: Lister): Ref[] {
@@ -45,32 +75,60 @@ export function schedulerController({ clock, schedulerName = 'default-scheduler'
     return []
   }
 
+  function decide(pod: objects.Pod, lister: Lister): Decision {
+    const uid = pod.metadata.uid!
+    const info = podInfo(pod)
+    const { node, refusals } = placer.place(info)
+    if (node !== undefined) {
+      waiting.delete(uid)
+      cluster.assume(info, node)
+      return { node }
+    }
+    const attempts = (waiting.get(uid)?.attempts ?? 0) + 1
+    const wait = attempts === 1 ? 0 : backoffDelay(attempts - 2, { initial: 1000, max: 10_000, jitter: 0 })
+    const neighbourly = info.affinity.length + info.spread.length > 0
+    waiting.set(uid, { pod, attempts, notBefore: clock.monotonic() + wait, neighbourly })
+    const outcome = preempt(info, refusals, cluster, lister.list(PodDisruptionBudget))
+    if (outcome.node === undefined) return { message: explain(refusals, outcome.reasons) }
+    const displaced = cluster.nominations.displace(outcome.node, info.priority)
+    cluster.nominations.set(info, outcome.node)
+    for (const victim of outcome.victims) cluster.evicted.add(victim.uid)
+    const eviction = { node: outcome.node, victims: outcome.victims, displaced }
+    return { message: explain(refusals, undefined), eviction }
+  }
+
   function schedule(axn: Axn<any>): Axn<any> {
     const pod = axn.object as objects.Pod
     const uid = pod.metadata.uid!
-    if (!isMine(pod, schedulerName) || cluster.isPlaced(uid)) {
+    const made = decisions.get(uid)
+    decisions.delete(uid)
+    backlog.delete(uid)
+    if (!isMine(pod, schedulerName) || (!made && cluster.isPlaced(uid))) {
+      if (made?.node !== undefined) cluster.forget(uid)
       waiting.delete(uid)
       return axn
     }
+    if (made) return carryOut(axn, made)
     if (pod.spec?.schedulingGates?.length) {
       const message = 'Scheduling is blocked due to non-empty scheduling gates'
       return report(axn, 'SchedulingGated', message)
     }
-    const before = waiting.get(uid)
-    const left = (before?.notBefore ?? 0) - clock.monotonic()
+    const left = (waiting.get(uid)?.notBefore ?? 0) - clock.monotonic()
     if (left > 0) return axn.requeueAfter(left)
-    const info = podInfo(pod)
-    const { node, message } = placer.place(info)
-    if (node === undefined) {
-      const attempts = (before?.attempts ?? 0) + 1
-      const pause = attempts === 1 ? 0 : backoffDelay(attempts - 2, { initial: 1000, max: 10_000, jitter: 0 })
-      const ref = { name: axn.name, namespace: axn.namespace }
-      const neighbourly = info.affinity.length + info.spread.length > 0
-      waiting.set(uid, { ref, attempts, notBefore: clock.monotonic() + pause, neighbourly })
-      return report(axn, 'Unschedulable', message).event('FailedScheduling', message, { type: 'Warning' })
+    for (const other of backlog.takeAbove(pod.spec?.priority ?? 0))
+      decisions.set(other.metadata.uid!, decide(other, axn.lister))
+    return carryOut(axn, decide(pod, axn.lister))
+  }
+
+  function carryOut(axn: Axn<any>, decision: Decision): Axn<any> {
+    const pod = axn.object as objects.Pod
+    const uid = pod.metadata.uid!
+    if (decision.node === undefined) {
+      const { message, eviction } = decision
+      const next = report(axn, 'Unschedulable', message).event('FailedScheduling', message, { type: 'Warning' })
+      return eviction ? evict(next, eviction, cluster, schedulerName) : next
     }
-    waiting.delete(uid)
-    cluster.assume(info, node)
+    const { node } = decision
     return axn
       .run(`bind to ${node}`, async (kube) => {
         try {
@@ -92,6 +150,7 @@ export function schedulerController({ clock, schedulerName = 'default-scheduler'
       { type: Pod, map: onPod },
       { type: Node, map: onNode },
     ],
+    reads: [PodDisruptionBudget],
     filter: (pod) => isMine(pod, schedulerName),
     concurrency: 64,
   }).step('schedule', schedule)

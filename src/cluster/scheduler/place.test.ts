@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { objects } from '#kube'
 import { Cluster } from './cluster.ts'
-import { Placer } from './place.ts'
+import { explain, Placer } from './place.ts'
 import { podInfo } from './pod-info.ts'
+import { preempt } from './preempt.ts'
 
 function node(name: string, extra: { labels?: object; cpu?: string; pods?: string; spec?: object } = {}): objects.Node {
   return {
@@ -38,9 +39,13 @@ class World {
   /** Places a pod and lets it run there; returns the node's name, or the message. */
   run(wanted: objects.Pod): string {
     const info = podInfo(wanted)
-    const { node: name, message } = this.placer.place(info)
-    if (name !== undefined) this.cluster.assume(info, name)
-    return name ?? message
+    const { node: name, refusals } = this.placer.place(info)
+    if (refusals) {
+      const outcome = preempt(info, refusals, this.cluster, [])
+      return explain(refusals, outcome.node === undefined ? outcome.reasons : undefined)
+    }
+    this.cluster.assume(info, name)
+    return name
   }
 }
 

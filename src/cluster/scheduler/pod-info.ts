@@ -31,6 +31,11 @@ export interface PodInfo {
   readonly labels: Record<string, string>
   readonly owner: string | undefined
   readonly deleting: boolean
+  readonly priority: number
+  /** May others be evicted for it? */
+  readonly preempts: boolean
+  /** creationTimestamp: of two equal pods the older is spared. */
+  readonly created: string
   readonly cpu: number
   readonly memory: number
   /** Anything else that is requested: ephemeral-storage, GPUs … */
@@ -85,6 +90,9 @@ export function podInfo(pod: objects.Pod): PodInfo {
     labels,
     owner,
     deleting: pod.metadata.deletionTimestamp !== undefined,
+    priority: spec.priority ?? 0,
+    preempts: spec.preemptionPolicy !== 'Never',
+    created: pod.metadata.creationTimestamp ?? '',
     cpu: Math.ceil(cpu * 1000 - 1e-6),
     memory,
     extended: extended.length > 0 ? new Map(extended) : undefined,
