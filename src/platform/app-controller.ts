@@ -32,6 +32,7 @@ import { App, type AppObject, type Failure, labels, Release, type ReleaseObject 
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
 import { effectiveObjects } from './scale.ts'
+import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
 const manager = 'cuddle'
@@ -66,6 +67,7 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
     const name = object.metadata.labels?.[labels.app]
     return name ? [{ name }] : []
   }
+  const time = steadyTime()
   return controller(App, {
     name: 'cuddle-app',
     watches: [Release, Deployment, ReplicaSet, Pod, EndpointSlice, Job, Namespace].map((type) => ({
@@ -75,7 +77,7 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
     writes: kinds,
   })
     .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
-    .step('drive', drive)
+    .step('drive', (axn) => drive(axn, time))
     .step('status', status)
 }
 
@@ -86,7 +88,7 @@ function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
     .sort((a, b) => a.spec.number - b.spec.number)
 }
 
-function drive(axn: Axn<AppObject>): Axn<AppObject> {
+function drive(axn: Axn<AppObject>, time: ReturnType<typeof steadyTime>): Axn<AppObject> {
   const releases = releasesOf(axn)
   const active = releases.find((release) => !isDone(release))
   const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
@@ -97,7 +99,7 @@ function drive(axn: Axn<AppObject>): Axn<AppObject> {
     case 'Releasing':
       return awaitCommand(axn, active)
     case 'RollingOut':
-      return awaitRollout(axn, active, current)
+      return awaitRollout(axn, active, current, time(axn.clock, axn.name, active.metadata.uid!))
     default:
       return rollBack(axn, active, current)
   }
@@ -178,11 +180,16 @@ function viewOf(axn: Axn<AppObject>): View {
   }
 }
 
-function awaitRollout(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {
+function awaitRollout(
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  current: ReleaseObject | undefined,
+  now: number,
+): Axn<AppObject> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
   const view = viewOf(axn)
   if (serving(objects, view) && switched(objects, view)) return succeed(axn, release)
-  const rollout = assess(objects, view, axn.clock.now())
+  const rollout = assess(objects, view, now)
   if (rollout.state === 'failed') {
     return axn.run(`report v${release.spec.number}`, async (kube) => {
       const evidence = rollout.pod ? await gather(kube, rollout.pod) : { logs: [], events: [] }

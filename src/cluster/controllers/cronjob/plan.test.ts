@@ -87,3 +87,16 @@ test('schedules know time zones, summer time, intervals and mistakes', async () 
   await assert.rejects(readSchedule('61 * * * *'))
   await assert.rejects(readSchedule('* * * * *', 'Mars/Olympus'))
 })
+
+test('a clock that jumps ahead starts one run, not all that it leapt over; one set back starts none twice', () => {
+  const before = cronJob({}, { lastScheduleTime: '2026-01-01T00:01:00Z' })
+  const ahead = planCron(before, [], minutely, at('23:59:10'))
+  assert.equal(ahead.start, at('23:59:00'))
+  assert.deepEqual(
+    ahead.events.map(({ reason }) => reason),
+    ['TooManyMissedTimes'],
+  )
+  const back = planCron(cronJob({}, ahead.status), [], minutely, at('00:02:10'))
+  assert.equal(back.start, undefined)
+  assert.ok(back.nextIn! <= 60_000, 'and looks again soon: the clock may be put right')
+})
