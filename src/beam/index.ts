@@ -22,7 +22,16 @@ export {
   RemoteError,
   type SpawnOptions,
 } from './distribution/index.ts'
-export { type Bindings, type Compiled, compile, evaluate, evaluateElixir, run } from './evaluate.ts'
+export {
+  type Bindings,
+  bindingsTerm,
+  type Compiled,
+  compile,
+  compileOnce,
+  evaluate,
+  evaluateElixir,
+  run,
+} from './evaluate.ts'
 export {
   type ApplicationTree,
   createSampler,

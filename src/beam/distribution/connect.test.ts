@@ -126,6 +126,17 @@ test('what a call prints is captured, or left to the node', { skip }, async () =
   assert.ok(isAtom(await node.rpc('io', 'get_line', [charlist('> ')], { output: 'ignore' }), 'eof'))
 })
 
+test('what a call leaves behind can print on', { skip }, async () => {
+  const messages: Term[] = []
+  const mine = node.process({ message: (term) => messages.push(term) })
+  const loop = 'spawn(fun() -> receive go -> Us ! {printed, io:format("late")} end end)'
+  const left = (await evaluate(node, loop, { Us: mine.pid }, { output: () => {} })) as Pid
+  mine.send(left, atom('go'))
+  await until(() => messages.length === 1)
+  assert.deepEqual(messages, [tuple(atom('printed'), atom('ok'))])
+  mine.close()
+})
+
 test('links, monitors, messages and exits work as between Erlang processes', { skip }, async () => {
   const messages: Term[] = []
   const exits: Term[] = []
@@ -185,6 +196,7 @@ test('a wrong cookie, another node and a closed port are told apart', { skip }, 
   await assert.rejects(to(erl, { name: 'other@127.0.0.1', ourName: 'rem-lost@127.0.0.1' }), { code: 'wrong-node' })
   await assert.rejects(to(erl, { port: await freePort() }), { code: 'node-unreachable' })
   await assert.rejects(to(erl, { signal: AbortSignal.abort() }), { code: 'connect-aborted' })
+  await assert.rejects(to(erl, { name: 'app' }), { code: 'bad-node-name' })
   await assert.rejects(to(erl, { ourName: 'nöt-ascii@127.0.0.1' }), { code: 'node-refused' })
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')

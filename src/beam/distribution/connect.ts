@@ -53,10 +53,15 @@ const defaultFrameBytes = 256 * 1024 * 1024
  * Connects to a running node as a hidden node, with version 6 of the handshake (OTP 25 and later).
  *
  * @throws {CuddleError} `node-unreachable`, `epmd-unreachable`, `node-not-registered`, `wrong-cookie`, `wrong-node`,
- *   `node-refused`, `unsupported-otp`, `handshake-failed`, `connect-timeout`, `connect-aborted`
+ *   `node-refused`, `unsupported-otp`, `handshake-failed`, `connect-timeout`, `connect-aborted`, `bad-node-name`
  */
 export async function connect(options: ConnectOptions): Promise<BeamNode> {
   const { name, clock = systemClock, timeoutMs = defaultTimeoutMs } = options
+  for (const one of [name, options.ourName]) {
+    if (!/^[^@\s]+@[^@\s]+$/.test(one)) {
+      throw new CuddleError('bad-node-name', `${JSON.stringify(one)} is no node name`, { hint: 'write NAME@HOST' })
+    }
+  }
   const abort = new AbortController()
   const stop = (code: string, why: string) => abort.abort(new CuddleError(code, `node ${name} ${why}`))
   const cancel = clock.after(timeoutMs, () =>

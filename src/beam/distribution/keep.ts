@@ -1,12 +1,4 @@
-import {
-  type BackoffOptions,
-  backoffDelay,
-  type Clock,
-  type CuddleError,
-  type Logger,
-  silentLogger,
-  systemClock,
-} from '#lib'
+import { type BackoffOptions, backoffDelay, type CuddleError, type Logger, silentLogger, systemClock } from '#lib'
 import { type ConnectOptions, connect } from './connect.ts'
 import { randomCreation } from './identity.ts'
 import type { BeamNode } from './node.ts'
@@ -38,7 +30,7 @@ export interface KeptConnection {
  * creation of ours, so that an old connection that the node still believes in is taken over and no atom is wasted.
  */
 export function keepConnected(options: KeepOptions): KeptConnection {
-  const { signal, clock = systemClock, log = silentLogger } = options
+  const { signal, clock = systemClock, log = silentLogger, backoff = { initial: 100, max: 5000 } } = options
   const creation = options.creation ?? randomCreation()
   let node: BeamNode | undefined
   let up = Promise.withResolvers<BeamNode>()
@@ -51,11 +43,13 @@ export function keepConnected(options: KeepOptions): KeptConnection {
         const connection = await connect({ ...options, creation, signal })
         const restarted = known !== undefined && known !== connection.creation
         known = connection.creation
-        failures = 0
+        const since = clock.monotonic()
         node = connection
         up.resolve(connection)
         guarded(log, () => options.onUp?.(connection, { restarted }))
         const reason = await lifetime(connection, signal)
+        // One that is taken over at once, again and again, has a rival under our name: they must not spin.
+        if (clock.monotonic() - since > backoff.max) failures = 0
         node = undefined
         up = Promise.withResolvers<BeamNode>()
         up.promise.catch(() => {})
@@ -64,7 +58,7 @@ export function keepConnected(options: KeepOptions): KeptConnection {
         if (signal.aborted) break
         guarded(log, () => options.onError?.(error))
       }
-      await pause(clock, failures++, options.backoff, signal)
+      await clock.sleep(backoffDelay(failures++, backoff), signal)
     }
     up.reject(signal.reason)
   })()
@@ -87,15 +81,6 @@ async function lifetime(node: BeamNode, signal: AbortSignal): Promise<CuddleErro
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-function pause(
-  clock: Clock,
-  failures: number,
-  backoff: BackoffOptions | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  return clock.sleep(backoffDelay(failures, backoff ?? { initial: 100, max: 5000 }), signal)
 }
 
 /** A listener that throws must not end the loop. */

@@ -62,9 +62,12 @@ Label = fun(P) -> case erlang:function_exported(proc_lib, get_label, 1) of true 
   || {V, P} <- Best, Info <- [erlang:process_info(P, Keys)], is_list(Info)]}
 `
 
+/** Room for the list of all processes, copied twice by a collection, of the largest node that is still sane. */
+const heapWords = 8_000_000
+
 /**
- * The processes that stand out, ranked on the node: only the few best travel. It runs there at low priority, in a few
- * microseconds per process, with a bounded heap.
+ * The processes that stand out, ranked on the node: only the few best travel. It runs there at low priority, in some
+ * 10 µs per process, with a bounded heap (past which it is killed: a RemoteError of kind `signal`).
  *
  * @throws what `node.call` throws
  */
@@ -74,7 +77,7 @@ export async function topProcesses(node: BeamNode, options: TopOptions): Promise
   const result = await run(node, await compileOnce(node, expression), bindings, {
     timeoutMs: timeoutMs + windowMs,
     priority: 'low',
-    maxHeapWords: 64 * maxProcesses + 1_000_000,
+    maxHeapWords: heapWords + 64 * maxProcesses,
     output: 'ignore',
     ...(signal ? { signal } : {}),
   })

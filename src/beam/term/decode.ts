@@ -6,7 +6,7 @@ import type { Term } from './terms.ts'
 
 const defaults: Required<DecodeLimits> = {
   maxDepth: 1024,
-  maxTerms: 8_000_000,
+  maxTerms: 4_000_000,
   maxIntegerBytes: 512 * 1024,
   maxInflatedBytes: 64 * 1024 * 1024,
 }

@@ -20,13 +20,17 @@ import {
 export interface DecodeLimits {
   /** Nesting of tuples, lists and maps. @default 1024 */
   maxDepth?: number
-  /** Terms in all, elements included. @default 8 million */
+  /** Terms in all, elements included; a map counts for 16 more, a binary for 3. @default 4 million: some 400 MB at worst */
   maxTerms?: number
   /** Bytes of an integer. @default 512 KiB, the order of the emulator's own limit */
   maxIntegerBytes?: number
   /** Bytes that a compressed term may unfold to. @default 64 MiB */
   maxInflatedBytes?: number
 }
+
+/** What the table of a map and the view of a binary weigh, in terms. */
+const mapCost = 16
+const binaryCost = 3
 
 const emptyList: readonly Term[] = Object.freeze([])
 
@@ -62,6 +66,7 @@ export class Decoder {
       case tag.atom:
         return new Atom(this.#atomName(kind))
       case tag.binary:
+        this.#spend(binaryCost)
         return reader.bytes(reader.u32())
       case tag.smallTuple:
         return new Tuple(this.#many(reader.count(reader.u8()), depth))
@@ -137,6 +142,7 @@ export class Decoder {
 
   #map(depth: number): Term {
     const { reader } = this
+    this.#spend(mapCost)
     const count = reader.count(reader.u32(), 2)
     const entries: [Term, Term][] = []
     for (let i = 0; i < count; i++) entries.push([this.term(depth + 1), this.term(depth + 1)])
@@ -165,6 +171,7 @@ export class Decoder {
 
   #bits(): Term {
     const { reader } = this
+    this.#spend(binaryCost)
     const length = reader.u32()
     const bits = reader.u8()
     if (bits > 8 || (bits === 0) !== (length === 0)) reader.fail(`a bitstring with ${bits} bits in its last byte`)
