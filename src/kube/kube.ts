@@ -4,6 +4,7 @@ import { type HttpOptions, lines, sendJson } from './http.ts'
 import { listQuery, pathOf, query, watchQuery } from './paths.ts'
 import { apiVersionOf } from './resources.ts'
 import type {
+  AttachOptions,
   DeleteOptions,
   Kube,
   KubeList,
@@ -113,6 +114,12 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
       return lines(http, path + query(options), { signal, headers: { accept: '*/*' } })
     },
 
+    exec: (name, namespace, options) => streams(name, namespace, 'exec', options),
+
+    async attach(name, namespace, options) {
+      await streams(name, namespace, 'attach', options)
+    },
+
     async evict(name, namespace, options = {}) {
       const pods = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true }
       const deleteOptions = deleteBody(options)
@@ -141,6 +148,12 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
     },
 
     request: (method, path, options = {}) => sendJson(http, method, path, options),
+  }
+
+  async function streams(name: string, namespace: string, kind: string, options: AttachOptions): Promise<number> {
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/${kind}`
+    const { runStreams } = await import('./streams.ts')
+    return runStreams(transport, path, http.userAgent, options)
   }
 
   function write(

@@ -66,7 +66,36 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
       outgoing.end(request.body)
     })
   }
-  return { request: (request) => send(request, 0), close: () => agent.destroy() }
+  /** On a connection of its own, which goes with its socket. */
+  function upgrade(request: TransportRequest): ReturnType<NonNullable<Transport['upgrade']>> {
+    return new Promise((resolve, reject) => {
+      const bearer = token.current()
+      const authorization = bearer ? `Bearer ${bearer}` : basic
+      const outgoing = sendRequest({
+        ...(secure && tls),
+        agent: false,
+        hostname: url.hostname.replace(/^\[|\]$/g, ''),
+        port: url.port || (secure ? 443 : 80),
+        method: request.method,
+        path: prefix + request.path,
+        headers: { ...(authorization && { authorization }), ...request.headers },
+        ...(request.signal && { signal: request.signal }),
+      })
+      outgoing.once('upgrade', (incoming, socket, head) => {
+        socket.setNoDelay(true)
+        if (head.length > 0) socket.unshift(head)
+        resolve({ status: 101, headers: incoming.headers, body: incoming, socket })
+      })
+      outgoing.once('response', (incoming) => {
+        if (incoming.statusCode === 401) token.expire()
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming })
+      })
+      outgoing.once('error', reject)
+      outgoing.end()
+    })
+  }
+
+  return { request: (request) => send(request, 0), upgrade, close: () => agent.destroy() }
 }
 
 function tokenSource(config: ClusterConfig, clock: Clock): { current(): string | undefined; expire(): void } {

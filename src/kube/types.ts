@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { ObjectMeta } from './generated/types.ts'
 
 /** Any Kubernetes object: plain JSON, unknown fields survive. */
@@ -88,9 +89,37 @@ export interface LogOptions {
   signal?: AbortSignal
 }
 
+/** What of a running container is joined to the caller. */
+export interface AttachOptions {
+  container?: string
+  /** Sent to standard input; its end is the input's end. */
+  stdin?: AsyncIterable<Uint8Array>
+  /** Takes the output; what it returns is waited for before more is read. */
+  stdout?: (chunk: Uint8Array) => void | Promise<void>
+  /** Not with `tty`: there is one output. */
+  stderr?: (chunk: Uint8Array) => void | Promise<void>
+  /** The other end is a terminal. */
+  tty?: boolean
+  /** The streams are up. */
+  onOpen?: (handle: StreamHandle) => void
+  /** Cuts the streams. */
+  signal?: AbortSignal
+}
+
+export interface ExecOptions extends AttachOptions {
+  command: readonly string[]
+}
+
+export interface StreamHandle {
+  /** The size of the caller's terminal. */
+  resize(columns: number, rows: number): void
+}
+
 /** One HTTP exchange with an API server; the seam between the client and how it gets there. */
 export interface Transport {
   request(request: TransportRequest): Promise<TransportResponse>
+  /** A request with an `Upgrade` header; `socket` is there when it was granted (101), and belongs to the caller. */
+  upgrade?(request: TransportRequest): Promise<TransportResponse & { socket?: Duplex }>
   close(): void
 }
 
@@ -154,6 +183,13 @@ export interface Kube {
   watch<T extends KubeObject>(type: ResourceType<T>, options?: WatchOptions): AsyncIterable<WatchEvent<T>>
   /** Lines of a container's log; with `follow`, until it ends or the signal aborts. */
   logs(name: string, namespace: string, options?: LogOptions): AsyncIterable<string>
+  /**
+   * Runs a command in a container, beside its main process; resolves with its exit code. ApiError when it cannot be run.
+   * Over the WebSocket subprotocol v5.channel.k8s.io, on older servers v4, where the end of stdin cannot be told.
+   */
+  exec(name: string, namespace: string, options: ExecOptions): Promise<number>
+  /** Joins the main process of a container, until that ends. */
+  attach(name: string, namespace: string, options: AttachOptions): Promise<void>
   /** POST policy/v1 Eviction; ApiError 429 when a budget forbids it. */
   evict(name: string, namespace: string, options?: DeleteOptions): Promise<void>
   /** Finds how a kind is served, from discovery (cached); undefined when it is not. */

@@ -43,15 +43,23 @@ export interface RunOptions {
   size?: Size
   /** Longest run, seconds. @default 86400 */
   timeout?: number
+  /** Somebody will attach: the command begins when a first line has come in, so that nothing of its output is missed. */
+  input?: 'pipe' | 'terminal' | undefined
 }
 
 /** A one-off command (`cuddle run`) with the release's image and config. */
 export function runJob(input: CompileInput, options: RunOptions): KubeObject {
-  const { name, command, env, timeout = 86_400 } = options
+  const { name, command, env, timeout = 86_400, input: kind } = options
   const { processes } = input.spec
   const size = options.size ?? (processes.web ?? Object.values(processes)[0])?.size ?? { cpu: '100m', memory: '256Mi' }
   const config: ConfigNames = configObjects(input).names
   const pod = taskPod(input, config, 'run', { command, size, ...(env === undefined ? {} : { env }) })
+  const [container] = pod.spec!.containers
+  if (kind) {
+    const wait = kind === 'terminal' ? 'stty -echo; read -r go; stty echo' : 'read -r go'
+    container.command = ['/bin/sh', '-c', `${wait}; exec "$@"`, 'run', ...container.command!]
+    Object.assign(container, { stdin: true, stdinOnce: true, tty: kind === 'terminal' })
+  }
   return job(input, name, 'run', jobSpec(pod, { retries: 0, timeout, keep: 600 }))
 }
 

@@ -1,4 +1,4 @@
-import { Job, Pod } from '#kube'
+import { type AttachOptions, Job, type Kube, Pod } from '#kube'
 import { CuddleError, randomSuffix } from '#lib'
 import { runJob } from '#manifests'
 import type { Context } from './context.ts'
@@ -12,7 +12,15 @@ export interface RunRequest {
   command: string
   env?: Record<string, string>
   write: (line: string) => void
+  /** Joins the caller to the command: what is typed goes in, and output comes as it is, not to `write`. */
+  streams?: RunStreams | undefined
   signal?: AbortSignal
+}
+
+export interface RunStreams extends Pick<AttachOptions, 'stdout' | 'stderr' | 'onOpen'> {
+  stdin: AsyncIterable<Uint8Array>
+  /** The caller is a terminal, and the command gets one. */
+  tty: boolean
 }
 
 /**
@@ -27,17 +35,18 @@ export async function runOnce(context: Context, appName: string, request: RunReq
     throw new CuddleError('not-deployed', `${appName} has no code yet`, { hint: 'git push cuddle main' })
   const input = compileInput(release.spec, await releaseConfig(context, release), {}, await readSettings(kube))
   const name = `${appName}-run-${randomSuffix(5)}`
-  const job = runJob(input, { name, command: request.command, env: request.env })
+  const kind = request.streams && (request.streams.tty ? 'terminal' : 'pipe')
+  const job = runJob(input, { name, command: request.command, env: request.env, input: kind })
   await kube.apply(Job, job, { fieldManager: 'cuddle' })
   const remove = () => kube.delete(Job, name, appName, { propagationPolicy: 'Background' }).catch(() => {})
   try {
-    return await attach(context, appName, name, request)
+    return await follow(context, appName, name, request)
   } finally {
     await remove()
   }
 }
 
-async function attach(context: Context, namespace: string, job: string, request: RunRequest): Promise<number> {
+async function follow(context: Context, namespace: string, job: string, request: RunRequest): Promise<number> {
   const { kube, clock } = context
   const selector = { namespace, labelSelector: `batch.kubernetes.io/job-name=${job}` }
   for (;;) {
@@ -50,12 +59,37 @@ async function attach(context: Context, namespace: string, job: string, request:
       throw new CuddleError('run-failed', failure.message, { details: events })
     }
     if (pod && (state?.running || state?.terminated)) {
-      for await (const line of kube.logs(pod.metadata.name!, namespace, { follow: true, signal: request.signal }))
-        request.write(line)
+      if (request.streams && state.running)
+        await join(kube, pod.metadata.name!, namespace, request.streams, request.signal)
+      else
+        for await (const line of kube.logs(pod.metadata.name!, namespace, { follow: true, signal: request.signal }))
+          request.write(line)
       return exitCode(context, namespace, pod.metadata.name!, request.signal)
     }
     await clock.sleep(20, request.signal)
   }
+}
+
+/** Attaches, and lets the command begin (see runJob). */
+function join(
+  kube: Kube,
+  pod: string,
+  namespace: string,
+  { stdin, stdout, stderr, tty, onOpen }: RunStreams,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  async function* input() {
+    yield Buffer.from('\n')
+    yield* stdin
+  }
+  return kube.attach(pod, namespace, {
+    stdin: input(),
+    tty,
+    ...(stdout && { stdout }),
+    ...(stderr && !tty && { stderr }),
+    ...(onOpen && { onOpen }),
+    ...(signal && { signal }),
+  })
 }
 
 async function exitCode(

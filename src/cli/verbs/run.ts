@@ -4,10 +4,13 @@ import { validConfig } from '#spec'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
+import { openTerminal } from '../terminal.ts'
 
 export default {
   summary: 'Runs a command once, in a fresh pod with the code and config of the current release.',
-  describe: 'Ends with the exit code of the command. Ctrl-C deletes the pod.',
+  describe: `On a terminal the command gets one too: cuddle run -- sh is a shell, Ctrl-C goes to the command, and the window's
+size follows. Elsewhere its output is printed, --stdin passes input on, and Ctrl-C deletes the pod.
+Ends with the exit code of the command.`,
   rest: true,
   options: {
     ...appOption,
@@ -18,8 +21,16 @@ export default {
       value: 'KEY=VALUE',
       describe: 'a further variable for this run',
     },
+    tty: { type: 'boolean', short: 't', describe: 'give the command a terminal, also where there is none' },
+    'no-tty': { type: 'boolean', describe: 'give it none, also on a terminal' },
+    stdin: { type: 'boolean', short: 'i', describe: 'pass standard input on to the command' },
   },
-  examples: ['cuddle run -- bin/shop eval "Shop.Release.migrate()"', 'cuddle run -e DEBUG=1 -- env'],
+  examples: [
+    'cuddle run -- bin/shop eval "Shop.Release.migrate()"',
+    'cuddle run -- sh',
+    'cuddle run -e DEBUG=1 -- env',
+    'cuddle run -i -- psql <dump.sql',
+  ],
   async run(invocation) {
     const { out, rest } = invocation
     if (rest.length === 0) throw new CuddleError('usage', 'run what?', { hint: 'cuddle run -- COMMAND' })
@@ -35,12 +46,27 @@ export default {
     const command = rest.length === 1 ? rest[0] : rest.map(quote).join(' ')
     const lines: string[] = []
     const write = (line: string) => (out.json ? lines.push(line) : out.print(line))
-    const code = await runOnce(connect(invocation), await appName(invocation), {
-      command,
-      env,
-      write,
-      signal: invocation.signal,
+    const app = await appName(invocation)
+    const own = openTerminal({
+      stdin: process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      tty: invocation.values.tty ? true : invocation.values['no-tty'] || out.json ? false : undefined,
+      input: Boolean(invocation.values.stdin) && !out.json,
     })
+    if (own?.streams.tty) env.TERM ??= invocation.env.TERM ?? 'xterm'
+    let code: number
+    try {
+      code = await runOnce(connect(invocation), app, {
+        command,
+        env,
+        write,
+        streams: own?.streams,
+        signal: invocation.signal,
+      })
+    } finally {
+      own?.close()
+    }
     out.data({ exitCode: code, output: lines })
     return code
   },
