@@ -5,6 +5,7 @@ import type { Cause } from '../types.ts'
 import { dns1035, dnsLabel, dnsSubdomain } from '../validate/names.ts'
 import { compileRule } from './cel.ts'
 import { pruneAndDefault } from './prune.ts'
+import { compilePattern } from './regexp.ts'
 import { fromOpenApi } from './schema.ts'
 import { validateValue } from './validate.ts'
 
@@ -187,8 +188,13 @@ function nested(schema: any, path: string, causes: Cause[], depth: number, intOr
 }
 
 function patternProblem(pattern: unknown, path: string, causes: Cause[]): void {
-  if (typeof pattern === 'string' && pattern.length > 10_000)
-    causes.push(invalid(path, pattern.slice(0, 50), 'must be a valid regular expression'))
+  if (typeof pattern !== 'string') return
+  try {
+    compilePattern(pattern)
+  } catch (error) {
+    const why = `must be a valid regular expression, but isn't: error parsing regexp: ${(error as Error).message}`
+    causes.push(invalid(path, pattern.slice(0, 1000), why))
+  }
 }
 
 function ruleProblem(rule: any, path: string, causes: Cause[]): void {
