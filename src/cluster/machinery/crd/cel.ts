@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import { equal, isObject } from '#lib'
 import type { Cause, Schema, ValidationRule } from '../types.ts'
 
+import { compilePattern } from './regexp.ts'
 type Program = (context: Record<string, unknown>) => unknown
 
 const ruled = new WeakMap<Schema, boolean>()
@@ -26,6 +28,8 @@ const programs = new Map<string, Program | Error>()
 function env(): any {
   if (!environment) {
     const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js')
+    // find and findAll stay with RegExp: this takes it out of most patterns that would not end.
+    setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
     environment = new Environment({
       unlistedVariablesAreDyn: true,
       enableOptionalTypes: true,
@@ -57,14 +61,20 @@ function extend(target: any): void {
   define('string.find(string): string', (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? '')
   define('string.findAll(string): list', (text: string, pattern: string) => text.match(new RegExp(pattern, 'g')) ?? [])
   define('isURL(string): bool', (text: string) => URL.canParse(text))
+  define('string.matchesLinearly(string): bool', (text: string, pattern: string) => compilePattern(pattern).test(text))
 }
 
 /** Compiles a rule; what is wrong with it comes back as an Error. */
+/** A call of matches(), or a literal that may look like one: the library's own would backtrack. */
+const matchesCall = /("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\.\s*matches\s*\(/g
+
 export function compileRule(rule: string): Program | Error {
   let program = programs.get(rule)
   if (program === undefined) {
     try {
-      program = env().parse(rule) as Program
+      program = env().parse(
+        rule.replace(matchesCall, (text, literal) => literal ?? text.replace('matches', 'matchesLinearly')),
+      ) as Program
     } catch (error) {
       program = error instanceof Error ? error : new Error(String(error))
     }

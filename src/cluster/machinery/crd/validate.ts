@@ -3,33 +3,24 @@ import { duplicate, invalid, notSupported, required, shown, tooLong, tooMany, wr
 import { maxDepth, TooDeep } from '../json.ts'
 import type { Cause, Schema } from '../types.ts'
 import { formats } from './formats.ts'
+import { compilePattern, type Matcher, PatternError } from './regexp.ts'
 
 const manyCauses = 100
-const regexps = new Map<string, RegExp | null>()
+const matchers = new Map<string, Matcher | undefined>()
 
-/** A Go (RE2) pattern as a RegExp; null when JavaScript cannot read it, and then nothing is refused for it. */
-export function regexp(pattern: string): RegExp | null {
-  let known = regexps.get(pattern)
-  if (known === undefined) {
+/** The matcher of a pattern, compiled once; undefined when it is none, and then nothing is refused for it. */
+function matcherOf(pattern: string): Matcher | undefined {
+  if (!matchers.has(pattern)) {
+    if (matchers.size > 1000) matchers.clear()
+    let matcher: Matcher | undefined
     try {
-      known = new RegExp(
-        pattern
-          .replaceAll('\\z', '$')
-          .replaceAll('\\A', '^')
-          .replace(/^\(\?i\)/, ''),
-        pattern.startsWith('(?i)') ? 'iu' : 'u',
-      )
-    } catch {
-      try {
-        known = new RegExp(pattern)
-      } catch {
-        known = null
-      }
+      matcher = compilePattern(pattern)
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error
     }
-    if (regexps.size > 1000) regexps.clear()
-    regexps.set(pattern, known)
+    matchers.set(pattern, matcher)
   }
-  return known
+  return matchers.get(pattern)
 }
 
 /**
@@ -79,8 +70,7 @@ function validateString(schema: Schema, value: string, path: string, causes: Cau
   if (schema.maxLength !== undefined && length > schema.maxLength) causes.push(tooLong(path, schema.maxLength))
   if (schema.minLength !== undefined && length < schema.minLength)
     causes.push(invalid(path, value, `${path} in body should be at least ${schema.minLength} chars long`))
-  // A pattern is tried on a bounded text only: it is the cluster's own thread that runs it.
-  if (schema.pattern !== undefined && value.length <= 65_536 && regexp(schema.pattern)?.test(value) === false)
+  if (schema.pattern !== undefined && matcherOf(schema.pattern)?.test(value) === false)
     causes.push(invalid(path, value, `${path} in body should match '${schema.pattern}'`))
   if (schema.format !== undefined && Object.hasOwn(formats, schema.format) && !formats[schema.format](value))
     causes.push(wrongType(path, value, `${path} in body must be of type ${schema.format}: ${shown(value)}`))
