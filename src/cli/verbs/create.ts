@@ -65,6 +65,8 @@ async function connectRepository(invocation: Invocation, remote: string): Promis
     existing.code === 0
       ? await git('remote', 'set-url', 'cuddle', remote)
       : await git('remote', 'add', 'cuddle', remote)
+  const before = existing.stdout.trim()
+  if (existing.code === 0 && before !== remote) invocation.out.note(`the remote "cuddle" led to ${before} before`)
   if (code !== 0) throw new CuddleError('git', `git could not add the remote: ${stderr.trim()}`)
   const include = paths(invocation.home).gitConfig
   const included = await git('config', '--local', '--get-all', 'include.path')

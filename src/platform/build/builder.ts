@@ -79,7 +79,7 @@ export function createBuilder(options: BuilderOptions): Builder {
     timings.total = clock.monotonic() - started
     const reused = image.layers.filter((layer) => layer.reused).length
     write(
-      `-----> Image ${image.digest.slice(0, 19)} (${image.layers.length} layers, ${reused} unchanged, ${formatDuration(timings.total)})`,
+      `-----> Image ${image.digest.slice(0, 19)} (${image.layers.length === 1 ? '1 layer' : `${image.layers.length} layers`}, ${reused} unchanged, ${formatDuration(timings.total)})`,
     )
     if (kind === 'elixir' && built.mode === 'cold') residents.start(context, built)
     return {
