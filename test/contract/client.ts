@@ -37,7 +37,7 @@ export interface SendOptions {
   pick?: (body: any) => unknown
 }
 
-const patience = 15_000
+const patience = 30_000
 /** The headers that clients act upon. */
 const compared = ['content-type', 'warning', 'retry-after', 'cache-control', 'vary', 'allow', 'location']
 

@@ -17,8 +17,10 @@ export function normalise(steps: readonly Step[]): Step[] {
       .replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])/g, '-<random>')
       .replace(/\b(10\.96|127\.(4[89]|5[0-5]))\.\d+\.\d+\b/g, '<cluster ip>')
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<jwt>')
+      .replace(/\bX509SHA256=[0-9a-f]+/g, 'X509SHA256=<hash>')
       .replace(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g, '<certificate>')
       .replace(/([?&]resourceVersion=|\\?"resourceVersion\\?":\\?")\d{2,}/g, '$1<rv>')
+      .replace(/([?&]hash=)[0-9A-F]+/g, '$1<hash>')
       .replace(/([?&]continue=)[\w-]{40,}/g, '$1<continue>')
       .replace(/(too old resource version: \d+) \(\d+\)/i, '$1 (<rv>)')
       .replace(/(Too large resource version: \d+, current: )\d+/, '$1<rv>')
@@ -30,6 +32,7 @@ export function normalise(steps: readonly Step[]): Step[] {
       if (key === 'pod-template-hash' || key === 'storageVersionHash') return `<${key}>`
       return text(value)
     }
+    if (Array.isArray(value) && key === 'cells') return value.map((one) => (/^\d+s$/.test(String(one)) ? '<age>' : one))
     if (Array.isArray(value)) return value.map((one) => walk(one))
     if (!isObject(value)) return value
     const out = Object.fromEntries(Object.keys(value).map((name) => [text(name), walk(value[name], name)]))

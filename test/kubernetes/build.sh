@@ -1,7 +1,7 @@
 #!/bin/sh
-# build.sh: builds kube-apiserver, kube-controller-manager and kube-scheduler as one program (about a quarter of an hour cold on two
+# build.sh: builds etcd, kube-apiserver, kube-controller-manager and kube-scheduler as one program (about a quarter of an hour cold on two
 # cores, once), keeps it in the user's cache, and prints where it is. With --cached it only looks. Exit 69 when it is not there and
-# cannot be made: this machine has no Go. Also installs etcd, where it may.
+# cannot be made: this machine has no Go.
 set -eu
 cd "$(dirname "$0")"
 version=$(sed -n 's,^.*[[:space:]]k8s.io/kubernetes v,,p;s,^require k8s.io/kubernetes v,,p' go.mod | head -n 1)
@@ -12,13 +12,6 @@ if [ "${1:-}" = --cached ]; then
   [ -x "$binary" ] || exit 69
   echo "$binary"
   exit 0
-fi
-if ! command -v etcd >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-  echo "kubernetes: installing etcd-server (once)" >&2
-  {
-    apt-get install -y -qq --no-install-recommends etcd-server ||
-      { apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server; }
-  } >/dev/null 2>&1 || echo "kubernetes: apt-get could not install etcd-server" >&2
 fi
 if [ ! -x "$binary" ]; then
   command -v go >/dev/null 2>&1 || { echo "kubernetes: there is no Go to build Kubernetes $version with" >&2; exit 69; }

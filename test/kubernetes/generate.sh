@@ -12,4 +12,7 @@ for module in $(sed -n 's,^[[:space:]]*\(k8s.io/[a-z0-9-]*\) => ./staging/.*,\1,
   go mod edit -replace "$module=$module@$staging"
 done
 go mod edit -require "k8s.io/kubernetes@v$version"
+# Of etcd the version whose client Kubernetes has.
+etcd=$(sed -n 's,^[[:space:]]*go.etcd.io/etcd/client/v3 \(v[0-9.]*\).*,\1,p' "$origin")
+go mod edit -require "go.etcd.io/etcd/server/v3@$etcd"
 go mod tidy

@@ -25,14 +25,8 @@ export function findPrograms(env: NodeJS.ProcessEnv, options: { build: boolean }
     const none = (error as { status?: number }).status === 69
     return { missing: none ? 'no Kubernetes was built: sh test/kubernetes/build.sh' : 'Kubernetes could not be built' }
   }
-  let etcd: string
-  try {
-    etcd = execFileSync('sh', ['-c', 'command -v etcd'], { encoding: 'utf8' }).trim()
-  } catch {
-    return { missing: 'etcd is not on PATH: apt-get install etcd-server' }
-  }
   return {
-    etcd: [etcd],
+    etcd: [program, 'etcd'],
     apiserver: [program, 'kube-apiserver'],
     manager: [program, 'kube-controller-manager'],
     scheduler: [program, 'kube-scheduler'],

@@ -4,7 +4,7 @@ import type { Stored } from '../store/index.ts'
 import { readOptional } from './body.ts'
 import { negotiate, render, renderObject } from './negotiate.ts'
 import { dryRun } from './options.ts'
-import { checkListOptions, select } from './read.ts'
+import { checkListOptions, select, unnamed } from './read.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from './request.ts'
 import { badRequest, conflict, invalidOptions, notFound } from './status.ts'
 import { ephemeral } from './write.ts'
@@ -81,7 +81,7 @@ export async function removeCollection(rr: ResourceRequest): Promise<ApiResponse
     kind: info.listKind,
     apiVersion,
     metadata,
-    items: deleted,
+    items: deleted.map((object) => unnamed(info, object)),
   })
 }
 
@@ -181,6 +181,10 @@ function withPropagation(rr: ResourceRequest, finalizers: readonly string[], pol
 /** DeleteOptions from the body and, where it is silent, the query. */
 export async function readDeleteOptions(rr: ResourceRequest): Promise<DeleteOptions> {
   const body = (await readOptional(rr.request, 'DeleteOptions')) ?? {}
+  const { kind } = body
+  if (kind !== undefined && kind !== 'DeleteOptions') {
+    throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(body['apiVersion'])}`)
+  }
   return parseDeleteOptions(body, rr.request.query)
 }
 

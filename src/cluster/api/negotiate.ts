@@ -113,7 +113,8 @@ export function tableOf(
 ) {
   const include = request.query.get('includeObject') || 'Metadata'
   if (include !== 'None' && include !== 'Metadata' && include !== 'Object') {
-    throw badRequest(`unrecognized includeObject value: "${include}"`)
+    const problem = `Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`
+    throw badRequest(`Unable to convert to Table as requested: includeObject: ${problem}`)
   }
   const { columnDefinitions, rows } = table(info, objects as KubeObject[], { now })
   return {

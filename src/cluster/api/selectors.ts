@@ -1,5 +1,6 @@
 import type { KubeObject } from '#kube'
 import type { ResourceInfo } from '../machinery/index.ts'
+import { labelValue, qualifiedName } from '../machinery/validate/names.ts'
 import { badRequest } from './status.ts'
 
 /** True when the object is selected. */
@@ -21,22 +22,42 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
   const fail = (expected: string): never => {
     throw badRequest(`unable to parse requirement: found '${tokens[at] ?? ''}', expected: ${expected}`)
   }
+  const named = (key: string) => {
+    const [problem] = qualifiedName(key)
+    if (problem)
+      throw badRequest(`unable to parse requirement: <nil>: Invalid value: ${JSON.stringify(key)}: ${problem}`)
+    return key
+  }
+  const valued = (key: string, values: Iterable<string>) => {
+    let index = 0
+    for (const value of values) {
+      const [problem] = labelValue(value)
+      const where = `values[${index++}][${key}]: Invalid value: ${JSON.stringify(value)}`
+      if (problem) throw badRequest(`unable to parse requirement: ${where}: ${problem}`)
+    }
+  }
+  // What stands where no requirement can is not called one.
+  const misplaced = (expected: string): never => {
+    throw badRequest(`found '${tokens[at] ?? ''}', expected: ${expected}`)
+  }
   const word = (token: string | undefined) => token !== undefined && !/^([(),]|!=|==|=|!|<|>)$/.test(token)
   while (at < tokens.length) {
     if (tokens[at] === '!') {
       const key = tokens[++at]
       if (!word(key)) fail('identifier')
       at++
+      named(key)
       requirements.push((labels) => !has(labels, key))
     } else {
       const key = tokens[at]
-      if (!word(key)) fail("!, identifier, or 'end of string'")
+      if (!word(key)) misplaced("!, identifier, or 'end of string'")
+      named(key)
       at++
       requirements.push(requirement(key))
     }
     if (at < tokens.length) {
-      if (tokens[at] !== ',') fail("',' or 'end of string'")
-      if (++at === tokens.length) fail("identifier after ','")
+      if (tokens[at] !== ',') misplaced("',' or 'end of string'")
+      if (++at === tokens.length) misplaced("identifier after ','")
     }
   }
   return (labels) => requirements.every((matches) => matches(labels ?? {}))
@@ -50,6 +71,7 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
       case '==':
       case '!=': {
         const value = word(tokens[at]) ? tokens[at++] : ''
+        valued(key, [value])
         return operator === '!='
           ? (labels) => !has(labels, key) || labels[key] !== value
           : (labels) => has(labels, key) && labels[key] === value
@@ -57,6 +79,7 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
       case 'in':
       case 'notin': {
         const values = list()
+        valued(key, values)
         return operator === 'in'
           ? (labels) => has(labels, key) && values.has(labels[key])
           : (labels) => !has(labels, key) || !values.has(labels[key])
@@ -73,7 +96,7 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
       }
       default:
         at--
-        return fail("in, notin, =, ==, !=, gt, lt, or ','")
+        return fail('in, notin, =, ==, !=, gt, lt')
     }
   }
 
@@ -83,8 +106,10 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
     at++
     for (;;) {
       if (!word(tokens[at])) {
-        if (tokens[at] === ')' && values.size > 0) break
-        fail("',', ')' or identifier")
+        // An empty list is one empty value.
+        if (tokens[at] !== ')') fail("',', ')' or identifier")
+        values.add('')
+        break
       }
       values.add(tokens[at++])
       if (tokens[at] === ')') break

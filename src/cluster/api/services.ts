@@ -94,6 +94,16 @@ function nodePorts(object: KubeObject, others: any[]): void {
         const candidate = firstPort + ((start + step) % ports)
         if (!used.has(candidate)) port['nodePort'] = candidate
       }
+    } else if (port['nodePort'] < firstPort || port['nodePort'] >= firstPort + ports) {
+      const range = `${firstPort}-${firstPort + ports - 1}`
+      const problem = `provided port is not in the valid range. The range of valid ports is ${range}`
+      throw invalid({ group: '', kind: 'Service' }, object.metadata.name ?? '', [
+        {
+          reason: 'FieldValueInvalid',
+          field: `spec.ports[${list.indexOf(port)}].nodePort`,
+          message: `Invalid value: ${port['nodePort']}: ${problem}`,
+        },
+      ])
     } else if (used.has(port['nodePort'])) {
       throw new StatusError(
         422,

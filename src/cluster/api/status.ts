@@ -105,6 +105,10 @@ export const methodNotAllowed = (info: { group: string; plural: string }, verb: 
     of(info),
   )
 
+/** 405 where an address has no such verb at all. */
+export const notAllowedHere = () =>
+  new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
+
 export const tooLarge = (limit: number) =>
   new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`)
 

@@ -42,7 +42,7 @@ interface Strategy {
   /** After defaults, before validation's answer: what only the server decides. Changes `object`. */
   finish?(rr: ResourceRequest, object: KubeObject, old: KubeObject | undefined): void
   /** Further problems. */
-  check?(object: KubeObject, old: KubeObject | undefined): Cause[]
+  check?(object: KubeObject, old: KubeObject | undefined, rr: ResourceRequest): Cause[]
 }
 
 const none: Strategy = {}
@@ -57,6 +57,7 @@ const strategies: Record<string, Strategy> = {
   'core/pods': {
     finish(rr, object, old) {
       if (old && rr.subresource !== 'status' && old.spec.nodeName) object.spec.nodeName ??= old.spec.nodeName
+      if (object.status?.podIP && !object.status.podIPs?.length) object.status.podIPs = [{ ip: object.status.podIP }]
       if (old?.status?.qosClass && isObject(object.status)) object.status.qosClass ??= old.status.qosClass
     },
   },

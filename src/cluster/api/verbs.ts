@@ -16,7 +16,7 @@ import { checkIdentity } from './identity.ts'
 import { negotiate, renderObject } from './negotiate.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
 import type { ApiResponse, ResourceRequest } from './request.ts'
-import { badRequest, conflict, invalid, invalidOptions, StatusError } from './status.ts'
+import { badRequest, conflict, invalid, invalidOptions, notAllowedHere, StatusError } from './status.ts'
 import { createObject, updateObject } from './write.ts'
 
 /** Kinds that a PUT creates when they are missing (AllowCreateOnUpdate). */
@@ -66,6 +66,7 @@ export async function create(rr: ResourceRequest): Promise<ApiResponse> {
 
 /** PUT, of the object or its status. */
 export async function update(rr: ResourceRequest): Promise<ApiResponse> {
+  if (rr.name === undefined) throw notAllowedHere()
   negotiate(rr.request)
   const options = writeOptions(rr, 'UpdateOptions')
   const object = await readObject(rr.request, rr.info.kind)
@@ -104,6 +105,7 @@ const patchTypes = [
 
 /** PATCH in its four kinds. */
 export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
+  if (rr.name === undefined) throw notAllowedHere()
   negotiate(rr.request)
   const type = mediaType(rr.request.headers['content-type'])
   const types = rr.info.custom ? patchTypes.filter((one) => !one.includes('strategic')) : patchTypes
@@ -113,6 +115,14 @@ export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
   const body = await decode(bytes, type, rr.info.kind)
   if (type !== 'application/json-patch+json') await noteDuplicates(rr, options, body)
   if (type === 'application/apply-patch+yaml') return apply(rr, options, body)
+  if (rr.request.query.has('force')) {
+    throw invalidOptions(
+      'PatchOptions',
+      'force',
+      'FieldValueForbidden',
+      'Forbidden: may not be specified for non-apply patch',
+    )
+  }
   const change = patcher(rr, type, body)
   const stored = await updateObject(rr, { ...options, patched: true }, (current) => {
     const next = change(fromStorage(rr.info, current))
@@ -159,6 +169,16 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
     )
   }
   if (!isObject(body)) throw badRequest('the body of an apply patch must be an object')
+  const { apiVersion, kind } =
+    rr.info.group === ''
+      ? { apiVersion: rr.info.version, kind: rr.info.kind }
+      : { apiVersion: `${rr.info.group}/${rr.info.version}`, kind: rr.info.kind }
+  if (body['apiVersion'] !== apiVersion || body['kind'] !== kind) {
+    const [version = '', group = ''] = String(body['apiVersion'] ?? '')
+      .split('/')
+      .reverse()
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${body['kind'] ?? ''}`)
+  }
   checkIdentity(rr, body)
   if (body.metadata.managedFields !== undefined && body.metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil')
@@ -189,7 +209,10 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
       )
     }
     created = true
-    return createObject(rr, merge(undefined), options, { track: false })
+    const object = merge(undefined)
+    // Applying with a revision to what is not there creates it.
+    delete object.metadata.resourceVersion
+    return createObject(rr, object, options, { track: false })
   }
   const stored = await updateObject(
     rr,

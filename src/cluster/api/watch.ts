@@ -64,7 +64,8 @@ class Watcher {
     const bookmarks = flag(request.query, 'allowWatchBookmarks')
     const prefix = initial === null ? version === 0 : flag(request.query, 'sendInitialEvents')
     try {
-      if (prefix) this.#initial(initial !== null && bookmarks)
+      // Without a revision a watch that takes bookmarks is one with initial events (SetListOptionsDefaults).
+      if (prefix) this.#initial(bookmarks)
       else if (version > 0) for (const event of api.store.since(resource, version)) this.#event(event)
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error

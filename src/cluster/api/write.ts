@@ -81,10 +81,24 @@ const decided = new Set([
   'apiextensions.k8s.io/customresourcedefinitions',
 ])
 
+const addressing = ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']
+
 /** The managedFields of what a client sends and its defaults, before admission and the kind's own rules add to it. */
 function owned(rr: ResourceRequest, object: KubeObject, options: WriteOptions): JsonObject[] {
   const { malformed, object: prepared } = prepareCreate(rr.info, clone(object))
   if (malformed !== undefined) return []
+  // Some of it the defaults decide already, which are the same code here.
+  const { metadata, spec } = prepared as KubeObject
+  const unasked = (own: any, sent: any, fields: readonly string[]) => {
+    for (const field of fields) if (own && sent?.[field] === undefined) delete own[field]
+  }
+  if (rr.resource === 'core/namespaces') unasked(spec, object.spec, ['finalizers'])
+  if (rr.resource === 'core/services') unasked(spec, object.spec, addressing)
+  if (rr.resource === 'batch/jobs') {
+    unasked(spec, object.spec, ['selector'])
+    unasked(metadata, object.metadata, ['labels'])
+    unasked(spec?.template?.metadata, object.spec?.template?.metadata, ['labels'])
+  }
   return tracked(rr, undefined, toStorage(rr.info, prepared as KubeObject), options).metadata.managedFields ?? []
 }
 
@@ -103,7 +117,7 @@ function finish(
   const found = heeded(rr, prepared.causes, object, old)
   const broken = found.length > 0
   if (!broken) decide?.(rr, object, old)
-  const causes = [...metadataCauses(object), ...found, ...(broken ? [] : (check?.(object, old) ?? []))]
+  const causes = [...metadataCauses(object), ...found, ...(broken ? [] : (check?.(object, old, rr) ?? []))]
   if (causes.length > 0) throw invalid(rr.info, object.metadata.name ?? '', dedupe(causes))
   admit(rr, { operation: old ? 'UPDATE' : 'CREATE', phase: 'validate', object, old, options })
   const { apiVersion, kind, metadata, ...rest } = object

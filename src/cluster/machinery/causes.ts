@@ -51,7 +51,7 @@ export const tooLong = (field: string, max: number): Cause => ({
 
 export const tooMany = (field: string, actual: number, max: number): Cause => ({
   reason: 'FieldValueTooMany',
-  message: `Too many: ${actual}: must have at most ${max} items`,
+  message: `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`,
   field,
 })
 

@@ -107,17 +107,15 @@ contract('OpenAPI v3 is indexed by group and version, and tells what a client ma
   const index = await c.get('/openapi/v3', { record: false })
   const { serverRelativeURL } = index.body.paths['apis/apps/v1']
   assert.match(serverRelativeURL, /^\/openapi\/v3\/apis\/apps\/v1\?hash=/)
-  const { body, headers } = await c.get(serverRelativeURL, { record: false, headers: { accept: 'application/json' } })
+  const { body, headers } = await c.get(serverRelativeURL, {
+    headers: { accept: 'application/json' },
+    pick: ({ components }) => components.schemas['io.k8s.api.apps.v1.DeploymentSpec'],
+  })
   assert.match(headers['cache-control'] as string, /immutable/)
   const patch = body.paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'].patch
   const names = [...patch.parameters].map(({ name }: any) => name).sort()
   for (const name of ['dryRun', 'fieldManager', 'fieldValidation', 'force']) assert.ok(names.includes(name), name)
   assert.deepEqual(patch['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
-  const schema = body.components.schemas['io.k8s.api.apps.v1.DeploymentSpec']
-  assert.equal(
-    schema.properties.template.description,
-    'Template describes the pods that will be created. The only allowed template.spec.restartPolicy value is "Always".',
-  )
   const container = body.components.schemas['io.k8s.api.core.v1.PodSpec'].properties.containers
   assert.equal(container['x-kubernetes-patch-merge-key'], 'name')
 })

@@ -21,13 +21,17 @@ contract('merge patch', async (c) => {
 
 contract('JSON patch', async (c) => {
   const path = `${c.path('configmaps')}/a`
-  await c.post(c.path('configmaps'), configMap('a', { a: '1', 'x/y~z': '2' }, { labels: { x: '1' } }), quiet)
+  await c.post(
+    c.path('configmaps'),
+    configMap('a', { a: '1' }, { labels: { x: '1' }, annotations: { 'example.com/y': '2' } }),
+    quiet,
+  )
   const patch = (...operations: object[]) => c.patch('json', path, operations)
   await patch({ op: 'test', path: '/data/a', value: '1' }, { op: 'replace', path: '/data/a', value: '2' })
-  await patch({ op: 'replace', path: '/data/x~1y~0z', value: '3' })
+  await patch({ op: 'replace', path: '/metadata/annotations/example.com~1y', value: '3' })
   await patch({ op: 'copy', from: '/data/a', path: '/data/b' }, { op: 'move', from: '/data/b', path: '/data/c' })
   const gone = await patch({ op: 'remove', path: '/data/c' })
-  assert.deepEqual(gone.body.data, { a: '2', 'x/y~z': '3' })
+  assert.deepEqual([gone.body.data, gone.body.metadata.annotations], [{ a: '2' }, { 'example.com/y': '3' }])
   await patch({ op: 'test', path: '/data/a', value: 'other' })
   await patch({ op: 'remove', path: '/data/none' })
   await patch({ op: 'replace', path: '/data/none', value: 'x' })

@@ -1,4 +1,6 @@
-import { forbidden } from '../status.ts'
+import type { KubeObject } from '#kube'
+import type { ResourceInfo } from '../../machinery/index.ts'
+import { forbidden, invalid } from '../status.ts'
 import { containersOf, type Plugin } from './plugin.ts'
 import { violations } from './pod-security-checks.ts'
 
@@ -19,6 +21,7 @@ const templates: Record<string, (object: any) => any> = {
 /** Pod Security Standards by the namespace's labels: `enforce` refuses pods, `warn` warns about pods and workloads alike. */
 export const podSecurity: Plugin = {
   validate(rr, { object, old, operation }) {
+    if (rr.resource === 'core/namespaces') checkLabels(rr.info, object.metadata)
     if (rr.namespace === undefined || (rr.subresource !== undefined && rr.subresource !== 'ephemeralcontainers')) return
     const pod = rr.resource === 'core/pods'
     const template = pod ? object : templates[rr.resource]?.(object)
@@ -44,6 +47,29 @@ export const podSecurity: Plugin = {
       )
     }
   },
+}
+
+const levels = ['privileged', 'baseline', 'restricted']
+
+/** A namespace that asks for a level that does not exist would be protected by none. */
+function checkLabels(info: ResourceInfo, { name, labels = {} }: KubeObject['metadata']): void {
+  const problems = ['enforce', 'audit', 'warn'].flatMap((mode) => {
+    const level = labels[prefix + mode]
+    const version = labels[`${prefix}${mode}-version`]
+    return [
+      ...(level !== undefined && !levels.includes(level) ? [[mode, level, `must be one of ${levels.join(', ')}`]] : []),
+      ...(version !== undefined && !/^(latest|v1\.(0|[1-9]\d*))$/.test(version)
+        ? [[`${mode}-version`, version, 'must be "latest" or "v1.x"']]
+        : []),
+    ]
+  })
+  if (problems.length === 0) return
+  const causes = problems.map(([label, value, problem]) => ({
+    reason: 'FieldValueInvalid',
+    message: `Invalid value: ${JSON.stringify(value)}: ${problem}`,
+    field: `metadata.labels[${prefix}${label}]`,
+  }))
+  throw invalid(info, name ?? '', causes)
 }
 
 function images(pod: any): string {

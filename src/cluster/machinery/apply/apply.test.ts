@@ -313,7 +313,7 @@ test('a configuration that does not fit the type is refused', () => {
       (error) =>
         error instanceof PatchError &&
         error.code === 500 &&
-        error.message === `failed to create typed patch object (default/a; example.com/v1, Kind=Widget): ${message}`,
+        error.message === `failed to create typed patch object (/a; example.com/v1, Kind=Widget): ${message}`,
     )
   const managed = { ...widget({}), metadata: { name: 'a', managedFields: [{ manager: 'x' }] } }
   assert.throws(() => applyServerSide({ info: widgets, applied: managed, manager: 'm', now }), {

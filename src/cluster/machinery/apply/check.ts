@@ -1,7 +1,6 @@
 import { isObject } from '#lib'
 import { maxDepth, TooDeep } from '../json.ts'
 import { PatchError, type ResourceInfo, type Schema } from '../types.ts'
-import { apiVersionOf } from './ownership.ts'
 import { pathsOf } from './set.ts'
 import { itemStep } from './typed.ts'
 
@@ -13,8 +12,8 @@ export function checkType(info: ResourceInfo, applied: Record<string, any>): voi
   const errors: string[] = []
   check(info.schema, applied, '', errors, 0)
   if (errors.length === 0) return
-  const { name = '', namespace = '' } = applied.metadata ?? {}
-  const where = `${namespace}/${name}; ${apiVersionOf(info)}, Kind=${info.kind}`
+  // The namespace of the address is not of the configuration.
+  const where = `/${applied.metadata?.name ?? ''}; ${info.group}/${info.version}, Kind=${info.kind}`
   const text = errors.length === 1 ? errors[0] : `errors:\n${errors.map((error) => `  ${error}`).join('\n')}`
   throw new PatchError(500, `failed to create typed patch object (${where}): ${text}`)
 }

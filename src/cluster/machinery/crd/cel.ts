@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import { equal, isObject } from '#lib'
+import { shown } from '../causes.ts'
 import type { Cause, Schema, ValidationRule } from '../types.ts'
-
 import { compilePattern } from './regexp.ts'
+
 type Program = (context: Record<string, unknown>) => unknown
 
 const ruled = new WeakMap<Schema, boolean>()
@@ -27,9 +28,9 @@ const programs = new Map<string, Program | Error>()
 // The CEL library is only loaded when a definition has rules; require() keeps that synchronous.
 function env(): any {
   if (!environment) {
-    const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js')
     // find and findAll stay with RegExp: this takes it out of most patterns that would not end.
     setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
+    const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js')
     environment = new Environment({
       unlistedVariablesAreDyn: true,
       enableOptionalTypes: true,
@@ -60,14 +61,14 @@ function extend(target: any): void {
   )
   define('string.find(string): string', (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? '')
   define('string.findAll(string): list', (text: string, pattern: string) => text.match(new RegExp(pattern, 'g')) ?? [])
-  define('isURL(string): bool', (text: string) => URL.canParse(text))
   define('string.matchesLinearly(string): bool', (text: string, pattern: string) => compilePattern(pattern).test(text))
+  define('isURL(string): bool', (text: string) => URL.canParse(text))
 }
 
-/** Compiles a rule; what is wrong with it comes back as an Error. */
 /** A call of matches(), or a literal that may look like one: the library's own would backtrack. */
 const matchesCall = /("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\.\s*matches\s*\(/g
 
+/** Compiles a rule; what is wrong with it comes back as an Error. */
 export function compileRule(rule: string): Program | Error {
   let program = programs.get(rule)
   if (program === undefined) {
@@ -171,7 +172,7 @@ function run(schema: Schema, rule: ValidationRule, value: any, old: any, path: s
   const program = compileRule(rule.rule)
   const fail = (detail: string): Cause => ({
     reason: (rule.reason as Cause['reason']) ?? 'FieldValueInvalid',
-    message: messageOf(rule, schema, detail),
+    message: messageOf(rule, schema, detail, value),
     field: (rule.fieldPath ? `${path}${rule.fieldPath}`.replace(/^\./, '') : path) || '<nil>',
   })
   if (program instanceof Error) return fail(`rule compile error: ${program.message.split('\n')[0]}`)
@@ -197,9 +198,11 @@ function explain(rule: ValidationRule, context: Record<string, unknown>): string
   return rule.message ?? `failed rule: ${rule.rule.trim()}`
 }
 
-function messageOf(rule: ValidationRule, schema: Schema, detail: string): string {
+function messageOf(rule: ValidationRule, schema: Schema, detail: string, value: unknown): string {
   if (rule.reason === 'FieldValueForbidden') return `Forbidden: ${detail}`
   if (rule.reason === 'FieldValueRequired') return `Required value: ${detail}`
   if (rule.reason === 'FieldValueDuplicate') return `Duplicate value: "${schema.type}"`
-  return `Invalid value: "${schema.type ?? 'object'}": ${detail}`
+  // Scalars are shown, what is larger is not.
+  const scalar = value === null || typeof value !== 'object'
+  return scalar ? `Invalid value: ${shown(value)}: ${detail}` : `Invalid value: ${detail}`
 }

@@ -146,8 +146,7 @@ function validateObject(
   if (schema.minProperties !== undefined && count < schema.minProperties)
     causes.push(invalid(path, count, `${path} in body should have at least ${schema.minProperties} properties`))
   if (schema.embedded)
-    for (const field of ['apiVersion', 'kind'])
-      if (!value[field]) causes.push(required(`${prefix}${field}`, 'must not be empty'))
+    for (const field of ['apiVersion', 'kind']) if (!value[field]) causes.push(required(`${prefix}${field}`))
   for (const key of Object.keys(value)) {
     const property = schema.properties?.[key] ?? schema.additional
     if (property === undefined || property === true || property.name !== undefined) continue
@@ -165,18 +164,18 @@ function validateJunctors(schema: Schema, value: any, path: string, causes: Caus
   const quoted = JSON.stringify(path)
   if (schema.allOf) for (const part of schema.allOf) validateValue(part, value, path, causes, undefined, depth + 1)
   if (schema.anyOf && !schema.anyOf.some(passes))
-    causes.push(invalid(path, value, `${quoted} must validate at least one schema (anyOf)`))
+    causes.push(invalid('<nil>', '', `${quoted} must validate at least one schema (anyOf)`))
   if (schema.oneOf) {
     const matched = schema.oneOf.filter(passes).length
     if (matched !== 1)
       causes.push(
         invalid(
-          path,
-          value,
-          `${quoted} must validate one and only one schema (oneOf). Found ${matched === 0 ? 'none' : matched} valid`,
+          '<nil>',
+          '',
+          `${quoted} must validate one and only one schema (oneOf). Found ${matched === 0 ? 'none valid' : `${matched} valid alternatives`}`,
         ),
       )
   }
   if (schema.not && passes(schema.not))
-    causes.push(invalid(path, value, `${quoted} must not validate the schema (not)`))
+    causes.push(invalid('<nil>', '', `${quoted} must not validate the schema (not)`))
 }

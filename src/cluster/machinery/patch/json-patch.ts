@@ -57,7 +57,8 @@ function apply(root: { doc: any }, operation: any): void {
       return
     case 'replace': {
       const path = tokens(operation.path)
-      read(root, path)
+      // The library of the API server does not ask whether a field is there before it replaces it; a list's item must be.
+      if (path.length > 0 && Array.isArray(read(root, path.slice(0, -1)))) read(root, path)
       write(root, path, copy(operation.value))
       return
     }
@@ -93,7 +94,8 @@ function write(root: { doc: any }, path: string[], value: unknown): void {
   const parent = read(root, path.slice(0, -1))
   const last = path.at(-1)!
   if (Array.isArray(parent)) parent[Number(last)] = value
-  else put(parent, last, value)
+  else if (isObject(parent)) put(parent, last, value)
+  else fail()
 }
 
 function add(root: { doc: any }, path: string[], value: unknown): void {

@@ -100,6 +100,9 @@ function validateResources(resources: any, path: string, causes: Cause[]): void 
     }
   for (const name in resources?.requests) {
     const limit = resources.limits?.[name]
+    // What is no resource of Kubernetes' own cannot be shared: as much is given as is allowed.
+    if (limit === undefined && name.includes('/') && !name.includes('kubernetes.io/'))
+      causes.push(required(`${path}.limits`, 'Limit must be set for non overcommitable resources'))
     if (limit === undefined) continue
     if ((parseQuantity(resources.requests[name]) ?? 0) > (parseQuantity(limit) ?? 0))
       causes.push(

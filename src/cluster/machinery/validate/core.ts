@@ -40,6 +40,13 @@ const secret: Validator = (object, old) => {
   const causes = data(object, ['data'], old)
   for (const key of secretKeys[object.type] ?? [])
     if (object.data?.[key] === undefined) causes.push(required(`data[${key}]`))
+    else if (key.startsWith('.docker')) {
+      try {
+        JSON.parse(Buffer.from(object.data[key], 'base64').toString())
+      } catch {
+        causes.push(invalid(`data[${key}]`, '<secret contents redacted>', 'unexpected end of JSON input'))
+      }
+    }
   if (old) causes.push(...immutable(object.type, old.type, 'type'))
   return causes
 }

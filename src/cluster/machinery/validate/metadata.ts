@@ -3,6 +3,7 @@ import { forbidden, invalid, required, tooLong } from '../causes.ts'
 import type { Cause, ResourceInfo } from '../types.ts'
 import { dnsLabel, dnsSubdomain, labelValue, pathSegment, qualifiedName } from './names.ts'
 
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 const annotationsLimit = 262_144
 
 function nameRule(info: ResourceInfo): (name: string) => string[] {
@@ -59,9 +60,16 @@ export function validateMetadata(info: ResourceInfo, object: any, old: any | und
         `Only one reference can have Controller set to true. Found "true" in references for ${controllers[0].kind}/${controllers[0].name} and ${controllers[1].kind}/${controllers[1].name}`,
       ),
     )
-  for (const [i, finalizer] of (metadata.finalizers ?? []).entries())
-    for (const problem of qualifiedName(finalizer))
+  for (const [i, finalizer] of (metadata.finalizers ?? []).entries()) {
+    const problems = qualifiedName(finalizer)
+    for (const problem of problems) causes.push(invalid('metadata.finalizers', finalizer, problem))
+    if (problems.length === 0 && !finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
+      const problem = 'name is neither a standard finalizer name nor is it fully qualified'
+      // Definitions carry one that is neither.
+      if (info.custom || info.group === 'apiextensions.k8s.io' || info.group === 'apiregistration.k8s.io') continue
       causes.push(invalid(`metadata.finalizers[${i}]`, finalizer, problem))
+    }
+  }
   if (old) causes.push(...validateUpdate(metadata, old.metadata))
   return causes
 }

@@ -13,12 +13,13 @@ const patterns = {
   port: /^[-a-z0-9]+$/,
 }
 
-const tooLongText = (max: number) => `must be no more than ${max} bytes`
+const tooLongText = (max: number) => `must be no more than ${max} characters`
 
 /** Each returns what is wrong with a name, in the API server's words; empty when nothing is. */
 export function dnsLabel(name: string): string[] {
   const out = name.length > 63 ? [tooLongText(63)] : []
-  if (!patterns.label.test(name))
+  if (!patterns.label.test(name) && patterns.subdomain.test(name)) out.push('must not contain dots')
+  else if (!patterns.label.test(name))
     out.push(
       `a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '${label}')`,
     )
@@ -54,9 +55,7 @@ export function qualifiedName(name: string): string[] {
   const text = (what: string) =>
     `${what} must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${qualified}')`
   if (parts.length > 2)
-    return [
-      `a qualified name ${text('').slice(1)} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
-    ]
+    return [`${text('a valid label key')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   const out: string[] = []
   if (parts.length === 2) {
     if (parts[0] === '') out.push('prefix part must be non-empty')
@@ -70,7 +69,7 @@ export function qualifiedName(name: string): string[] {
 }
 
 export function labelValue(value: string): string[] {
-  const out = value.length > 63 ? [tooLongText(63)] : []
+  const out = value.length > 63 ? [`must be no more than 63 bytes`] : []
   if (!patterns.labelValue.test(value))
     out.push(
       `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(${qualified})?')`,

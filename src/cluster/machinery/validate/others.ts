@@ -51,6 +51,8 @@ const budget: Validator = ({ spec }) => {
       causes.push(invalid(`spec.${field}`, value, 'must be greater than or equal to 0'))
     if (typeof value === 'string' && !/^\d{1,3}%$/.test(value))
       causes.push(invalid(`spec.${field}`, value, "must be an integer or percentage (e.g '5%')"))
+    else if (typeof value === 'string' && Number(value.slice(0, -1)) > 100)
+      causes.push(invalid(`spec.${field}`, value, 'must not be greater than 100%'))
   }
   return causes
 }

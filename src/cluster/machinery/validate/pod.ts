@@ -123,6 +123,11 @@ export function validatePodUpdate(spec: any, old: any): Cause[] {
       terminationGracePeriodSeconds: old.terminationGracePeriodSeconds < 0 ? 1 : pod.terminationGracePeriodSeconds,
     }
   }
+  const [before, after] = [old.activeDeadlineSeconds, spec.activeDeadlineSeconds]
+  if (before !== undefined && after === undefined)
+    return [invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value')]
+  if (before !== undefined && after > before)
+    return [invalid('spec.activeDeadlineSeconds', after, 'must be less than or equal to previous value')]
   const kept = (old.tolerations ?? []).every((one: any) =>
     (spec.tolerations ?? []).some((other: any) => equal(one, other)),
   )

@@ -250,7 +250,7 @@ test('metadata', () => {
   assert.deepEqual(created('ClusterRole', {}, { name: 'system:x' }), [])
   assert.match(
     created('Namespace', {}, { name: 'a.b' })[0],
-    /^metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label/,
+    /^metadata.name: Invalid value: "a.b": must not contain dots/,
   )
   const info = infoOf('ConfigMap')
   const old = object(
