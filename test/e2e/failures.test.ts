@@ -145,7 +145,12 @@ test('each way in which a release can fail is told on one screen, and the old ve
     assert.equal(script.stderr.match(/^remote: +compiling *$/gm)?.length, 1, 'said once')
     const tool = await fails({ 'package.json': manifest({ build: 'compile-it .', start: 'node server.js' }) })
     tells(tool, /npm run build ended with 127/, /next: compile-it is not there/, /v2 is still serving/)
-    tells(await fails({ 'package.json': '{ "name": x }' }), /package\.json is not JSON/, /Unexpected token/, /v2 is still serving/)
+    tells(
+      await fails({ 'package.json': '{ "name": x }' }),
+      /package\.json is not JSON/,
+      /Unexpected token/,
+      /v2 is still serving/,
+    )
   })
 
   await t.test('an image that is gone from the store', async () => {
