@@ -7,6 +7,8 @@ import { deploymentController } from './deployment/controller.ts'
 import { endpointsController } from './endpoints/controller.ts'
 import { endpointsMirrorController } from './endpoints/mirror.ts'
 import { type GarbageCollector, startGarbageCollector } from './gc/collector.ts'
+import { autoscalerController } from './hpa/controller.ts'
+import type { MetricsSource } from './hpa/metrics.ts'
 import { ingressController } from './ingress/controller.ts'
 import { jobController } from './job/controller.ts'
 import { orphanedJobPodController } from './job/orphans.ts'
@@ -27,6 +29,8 @@ export interface ClusterControllersOptions {
   caCertificate?: string
   /** Where Ingresses are served. @default 127.0.0.1 */
   ingressAddress?: string
+  /** Where autoscalers have their metrics from. @default the cluster's metrics APIs */
+  metrics?: MetricsSource
 }
 
 /** What kube-controller-manager does, as controllers of one operator: start them together, so that they share caches. */
@@ -42,6 +46,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     orphanedJobPodController(),
     cronJobController(options),
     disruptionController(),
+    autoscalerController(options),
     ingressController({ ip: options.ingressAddress }),
     namespaceController(),
     namespaceDefaultsController(options),

@@ -8,6 +8,7 @@ import { startApiServer } from '../../api/index.ts'
 import { ensurePki } from '../../pki/index.ts'
 import { schedulerController } from '../../scheduler/index.ts'
 import { Store } from '../../store/index.ts'
+import type { MetricsSource } from '../hpa/metrics.ts'
 import { startClusterControllers } from '../index.ts'
 import { follow } from '../shared/index.ts'
 
@@ -21,7 +22,10 @@ export interface TestCluster {
 }
 
 /** A whole control plane in this process, with nodes whose pods run nothing. Stopped when the test ends. */
-export async function startTestCluster(t: TestContext, { nodes = 1 } = {}): Promise<TestCluster> {
+export async function startTestCluster(
+  t: TestContext,
+  { nodes = 1, metrics }: { nodes?: number; metrics?: MetricsSource } = {},
+): Promise<TestCluster> {
   const home = temporaryDirectory(t)
   mkdirSync(join(home, 'store'), { recursive: true })
   const stop = new AbortController()
@@ -35,7 +39,7 @@ export async function startTestCluster(t: TestContext, { nodes = 1 } = {}): Prom
   const api = await startApiServer({ pki, store, port: 0, ...options })
   const kube = createKube(api.transport())
   const also = [schedulerController(options)]
-  const control = startClusterControllers({ kube, caCertificate: pki.ca.cert, also, ...options })
+  const control = startClusterControllers({ kube, caCertificate: pki.ca.cert, metrics, also, ...options })
   const kubelet = new HollowKubelet(kube, stop.signal)
   const following = follow(kube, Pod, kubelet, options)
   t.after(async () => {
