@@ -4,6 +4,7 @@ import { ConfigMap, type objects, Secret, Service } from '#kube'
 import { CuddleError } from '#lib'
 import type { NodeContext } from './context.ts'
 import type { PodDirectory } from './directory.ts'
+import { distributionFlags } from './distribution.ts'
 import type { DownwardContext } from './downward.ts'
 import { containerEnvironment, type EnvSources, environmentRefs } from './env.ts'
 import { expand } from './expand.ts'
@@ -172,6 +173,7 @@ function withDefaults(
     ...given,
     CUDDLE_NODE: node.mark,
   }
+  if (env['ERL_ZFLAGS']) env['ERL_ZFLAGS'] = distributionFlags(env['ERL_ZFLAGS'], podIP)
   // Programs of the host stay reachable: the image of a process pod need not bring a shell.
   const path = [given['PATH'] ?? fromImage['PATH'], node.hostEnv['PATH'] ?? '/usr/local/bin:/usr/bin:/bin']
   env['PATH'] = [...new Set(path.flatMap((part) => part?.split(':') ?? []))].filter(Boolean).join(':')
