@@ -126,32 +126,32 @@ function nodesOf(api: Api, pods: readonly KubeObject[]): KubeObject[] {
   return [...names].flatMap((name) => api.store.get('core/nodes', name)?.object ?? [])
 }
 
-/** By node; nodes with the same kubelet API share one answer. A node that does not answer has none. */
+/**
+ * By node; nodes with the same kubelet API share one answer, and all of those are in it, asked for or not: they share a
+ * machine. A node that does not answer has none.
+ */
 async function summariesOf(api: Api, nodes: readonly KubeObject[]): Promise<Map<string, Summary>> {
   const asked = new Map<string, Promise<Summary | undefined>>()
-  // All virtual nodes count as sharers, also when only one of them is asked for.
-  const found = new Map<string, Summary>()
-  const names = nodes.map(({ metadata }) => metadata.name!)
-  const wanted = new Set<string>()
-  const address = (node: KubeObject): string | undefined => {
-    try {
-      const { host, port } = addressOf(node)
-      return `${host}:${port}`
-    } catch {
-      return undefined
-    }
+  for (const node of nodes) {
+    const at = whereIs(node)
+    if (at !== undefined && !asked.has(at)) asked.set(at, ask(api, node))
   }
-  for (const node of nodes) wanted.add(address(node) ?? '')
+  await Promise.all(asked.values())
+  const found = new Map<string, Summary>()
   for (const { object } of api.store.list('core/nodes')) {
-    const at = address(object)
-    if (at === undefined || !wanted.has(at)) continue
-    if (!asked.has(at)) asked.set(at, ask(api, object))
-    const summary = await asked.get(at)
+    const summary = await asked.get(whereIs(object) ?? '')
     if (summary) found.set(object.metadata.name!, summary)
   }
-  if (names.length > 0 && found.size === 0)
-    throw new StatusError(503, 'ServiceUnavailable', `no node answers for its metrics: ${names.join(', ')}`)
+  if (nodes.length > 0 && found.size === 0) {
+    const names = nodes.map(({ metadata }) => metadata.name).join(', ')
+    throw new StatusError(503, 'ServiceUnavailable', `no node answers for its metrics: ${names.slice(0, 200)}`)
+  }
   return found
+}
+
+function whereIs(node: KubeObject): string | undefined {
+  const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port
+  return port ? `${addressOf(node).host}:${port}` : undefined
 }
 
 async function ask(api: Api, node: KubeObject): Promise<Summary | undefined> {

@@ -25,6 +25,22 @@ export function localTransport(api: Api, user: User): Transport {
       body(pipe)
       return { status, headers, body: pipe }
     },
+    async upgrade(request) {
+      const signal = request.signal ? AbortSignal.any([request.signal, closed.signal]) : closed.signal
+      signal.throwIfAborted()
+      const asked = { ...apiRequest(request, user, signal), upgrade: true }
+      const { status, headers, body, upstream } = await handle(api, asked)
+      if (!upstream)
+        return { status, headers, body: fixed(body instanceof Buffer ? [body] : (body as readonly Buffer[])) }
+      const { openUpstream } = await import('./upgrade.ts')
+      const far = await openUpstream(api, upstream, request.method, asked.headers, signal)
+      signal.throwIfAborted()
+      if ('socket' in far) {
+        signal.addEventListener('abort', () => far.socket.destroy(), { once: true })
+        return { status: 101, headers: far.response.headers, body: far.response, socket: far.socket }
+      }
+      return { status: far.code, headers: {}, body: fixed([Buffer.from(JSON.stringify(far.status))]) }
+    },
     close: () => closed.abort(),
   }
 }

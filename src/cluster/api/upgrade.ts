@@ -39,35 +39,43 @@ export async function upgrade(
   if (!upgradeOf(request)) {
     return failWith(socket, badRequest(`unable to upgrade: ${JSON.stringify(request.headers.upgrade)} is not served`))
   }
-  const headers: Record<string, string | string[]> = { connection: 'Upgrade', upgrade: request.headers.upgrade! }
-  for (const name of passed) if (request.headers[name] !== undefined) headers[name] = request.headers[name]
-  const { host, port, path } = answer.upstream
-  const upstream = nodeHttps().request({
-    host,
-    port,
-    path,
-    method: request.method,
-    headers,
-    ca: api.pki.ca.cert,
-    cert: api.pki.kubeletClient.cert,
-    key: api.pki.kubeletClient.key,
-    agent: false,
+  const far = await openUpstream(api, answer.upstream, request.method ?? 'GET', request.headers, gone.signal)
+  if (far instanceof StatusError) return failWith(socket, far)
+  const lines: string[] = []
+  const { rawHeaders } = far.response
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}\r\n`)
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
+  splice(socket, far.socket)
+}
+
+/** Opens the connection to the kubelet API that a granted upgrade leads to; a StatusError says why there is none. */
+export function openUpstream(
+  api: Api,
+  { host, port, path }: NonNullable<ApiResponse['upstream']>,
+  method: string,
+  given: Readonly<Record<string, string | string[] | undefined>>,
+  signal: AbortSignal,
+): Promise<{ response: IncomingMessage; socket: Socket } | StatusError> {
+  const headers: Record<string, string | string[]> = { connection: 'Upgrade', upgrade: given['upgrade'] ?? '' }
+  for (const name of passed) if (given[name] !== undefined) headers[name] = given[name]
+  const { ca, kubeletClient } = api.pki
+  return new Promise((resolve) => {
+    const options = { host, port, path, method, headers, ca: ca.cert, ...kubeletClient, agent: false as const }
+    const upstream = nodeHttps().request(options)
+    signal.addEventListener('abort', () => upstream.destroy(), { once: true })
+    upstream.on('error', (error) =>
+      resolve(new StatusError(500, 'InternalError', `error dialing backend: ${error.message}`)),
+    )
+    upstream.on('response', (incoming) => void refusal(incoming).then(resolve))
+    upstream.on('upgrade', (response: IncomingMessage, socket: Socket, head: Buffer) => {
+      socket.on('error', () => {})
+      socket.setNoDelay(true)
+      if (head.length > 0) socket.unshift(head)
+      resolve({ response, socket })
+    })
+    upstream.end()
   })
-  gone.signal.addEventListener('abort', () => upstream.destroy(), { once: true })
-  upstream.on('error', (error) =>
-    failWith(socket, new StatusError(500, 'InternalError', `error dialing backend: ${error.message}`)),
-  )
-  upstream.on('response', (incoming) => void refusal(incoming).then((status) => failWith(socket, status)))
-  upstream.on('upgrade', (incoming: IncomingMessage, far: Socket, farHead: Buffer) => {
-    far.setNoDelay(true)
-    if (farHead.length > 0) far.unshift(farHead)
-    const lines: string[] = []
-    for (let index = 0; index < incoming.rawHeaders.length; index += 2)
-      lines.push(`${incoming.rawHeaders[index]}: ${incoming.rawHeaders[index + 1]}\r\n`)
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
-    splice(socket, far)
-  })
-  upstream.end()
 }
 
 function takeToken(request: IncomingMessage): void {
