@@ -32,6 +32,17 @@ test('equal events are counted on one object', async (t) => {
   assert.equal(first.source.component, 'kubelet')
 })
 
+test('names of events are in the order in which they happened', async (t) => {
+  const { server, recorder } = await setup(t)
+  for (const message of ['scheduled', 'pulled', 'started']) recorder.record('kubelet', event(message))
+  await recorder.flush()
+  const events = server.all(Event).sort((a: any, b: any) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  assert.deepEqual(
+    events.map((event: any) => event.message),
+    ['scheduled', 'pulled', 'started'],
+  )
+})
+
 test('an event whose object has expired starts anew', async (t) => {
   const { server, recorder, counts } = await setup(t)
   recorder.record('kubelet', event('one'))

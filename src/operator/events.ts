@@ -28,6 +28,7 @@ export class EventRecorder {
   readonly #tokens = new Map<string, { left: number; at: number }>()
   readonly #dirty = new Set<Known>()
   #writing: Promise<void> | undefined
+  #named = 0
 
   constructor(options: { kube: Kube; clock: Clock; log: Logger }) {
     this.#kube = options.kube
@@ -90,9 +91,12 @@ export class EventRecorder {
     })
   }
 
+  /** In the order of the events, like those of client-go: describe shows what happened within a second in the order of names. */
   #name({ about }: StepEvent, key: string): string {
     const { name = '' } = about.metadata
-    return `${name.slice(0, 230)}.${shortHash([key, this.#clock.now()], 16)}`
+    const time = Math.floor(this.#clock.now()).toString(16).padStart(12, '0')
+    const count = (this.#named++ % 0x10000).toString(16).padStart(4, '0')
+    return `${name.slice(0, 230)}.${time}${count}${shortHash(key, 4)}`
   }
 
   #take(source: string): boolean {
