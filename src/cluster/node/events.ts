@@ -20,6 +20,7 @@ export class EventRecorder {
   readonly #signal: AbortSignal
   readonly #known = new Map<string, Recorded>()
   #running = false
+  #named = 0
 
   constructor(options: { kube: Kube; clock: Clock; log: Logger; signal: AbortSignal }) {
     this.#kube = options.kube
@@ -48,7 +49,7 @@ export class EventRecorder {
         object: {
           apiVersion: 'v1',
           kind: 'Event',
-          metadata: { name: `${name}.${randomSuffix(16)}`, namespace: namespace! },
+          metadata: { name: this.#name(name!), namespace: namespace! },
           involvedObject: {
             apiVersion: 'v1',
             kind: 'Pod',
@@ -70,6 +71,13 @@ export class EventRecorder {
       if (this.#known.size > remembered) this.#known.delete(this.#known.keys().next().value!)
     }
     if (!this.#running) void this.#drain()
+  }
+
+  /** In the order of the events, like those of client-go: describe shows what happened within a second in the order of names. */
+  #name(pod: string): string {
+    const time = Math.floor(this.#clock.now()).toString(16).padStart(12, '0')
+    const count = (this.#named++ % 0x10000).toString(16).padStart(4, '0')
+    return `${pod.slice(0, 230)}.${time}${count}${randomSuffix(4)}`
   }
 
   async #drain(): Promise<void> {
