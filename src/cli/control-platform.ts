@@ -6,6 +6,7 @@ import {
   createBuilder,
   installPlatform,
   keepHouse,
+  meshController,
   openLayout,
   type PlatformServer,
   startPlatformServer,
@@ -45,7 +46,7 @@ export async function startPlatform(
     log,
     signal,
     caCertificate,
-    also: [appController({ onDestroyed })],
+    also: [appController({ onDestroyed }), meshController({ clock, log, signal })],
   })
   platform = await startPlatformServer({
     kube,

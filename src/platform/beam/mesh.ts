@@ -1,0 +1,155 @@
+import type { BeamNode, Term } from '#beam'
+import type { Kube } from '#kube'
+import { backoffDelay, type Clock, CuddleError, errorMessage, type Logger } from '#lib'
+import { readCookie } from './cookie.ts'
+import { type BeamPod, missingLinks } from './nodes.ts'
+
+/**
+ * Who we are to the nodes: hidden, and the same for ever, for names become atoms there. Libraries that look at all
+ * connected nodes (Swarm, libring) leave out what begins with `rem-`.
+ */
+export const ourName = 'rem-cuddle@127.0.0.1'
+
+/** Short, for one node that hangs keeps the look at the others waiting. */
+const connectMs = 3_000
+const askMs = 3_000
+/** Longer than OTP's own net_setuptime of 7 s, so that its answer comes first. */
+const joinMs = 10_000
+/** Between looks at a mesh that is whole: a partition is found by this. */
+const steadyMs = 5_000
+const backoff = { initial: 50, max: steadyMs }
+
+/** Keeps the nodes of one app connected to each other, until stopped. */
+export interface Mesh {
+  /** The nodes there are now; the mesh looks at once when they are others. */
+  want(pods: readonly BeamPod[]): void
+  readonly stopped: Promise<void>
+}
+
+export interface MeshOptions {
+  app: string
+  kube: Kube
+  clock: Clock
+  log: Logger
+  signal: AbortSignal
+}
+
+interface Link {
+  identity: string
+  node: BeamNode
+}
+
+/**
+ * Level-triggered: asks every wanted node whom it knows, has those that miss each other connect
+ * (`net_kernel:connect_node/1`), and looks again, soon while something is missing, else every five seconds and whenever a
+ * connection ends. It never disconnects anyone: nodes that go leave by themselves.
+ */
+export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh {
+  const links = new Map<string, Link>()
+  let wanted: readonly BeamPod[] = []
+  let said = ''
+  let wake = new AbortController()
+  const joining = new Set<string>()
+  /** Connections in a row that did not last: somebody else uses our name, or the node crashes again and again. */
+  let shortLived = 0
+  const poke = () => wake.abort()
+
+  const link = async (pod: BeamPod): Promise<BeamNode> => {
+    const existing = links.get(pod.name)
+    if (existing && existing.identity === identityOf(pod) && !existing.node.isClosed) return existing.node
+    existing?.node.close()
+    links.delete(pod.name)
+    const { connect } = await import('#beam')
+    const { name, host, port } = pod
+    const cookie = await readCookie(kube, pod)
+    const node = await connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
+    links.set(name, { identity: identityOf(pod), node })
+    const since = clock.monotonic()
+    node.closed.then(() => {
+      shortLived = clock.monotonic() - since < steadyMs ? shortLived + 1 : 0
+      poke()
+    })
+    return node
+  }
+
+  // Not waited for: a node that hangs is given up by OTP after seven seconds.
+  const join = (from: string, to: string) => {
+    const [node, pair] = [links.get(from)?.node, `${from} ${to}`]
+    if (!node || joining.has(pair)) return
+    joining.add(pair)
+    connectNode(node, to, signal)
+      .then(poke)
+      .catch((error) => log.debug({ app, error: errorMessage(error) }, 'two nodes are not connected'))
+      .finally(() => joining.delete(pair))
+  }
+
+  /** @returns whether every node knows all others */
+  const look = async (): Promise<boolean> => {
+    const pods = wanted
+    const names = new Set(pods.map(({ name }) => name))
+    for (const [name, { node }] of links) {
+      if (names.has(name)) continue
+      links.delete(name)
+      node.close()
+    }
+    const problems: string[] = []
+    const known = new Map<string, readonly string[] | undefined>()
+    await Promise.all(
+      pods.map(async (pod) => {
+        try {
+          known.set(pod.name, await knownBy(await link(pod), signal))
+        } catch (error) {
+          known.set(pod.name, undefined)
+          problems.push(errorMessage(error))
+        }
+      }),
+    )
+    const missing = missingLinks(known)
+    for (const [from, to] of missing) join(from, to)
+    const problem = problems.sort()[0] ?? ''
+    if (problem !== said) {
+      if (problem) log.info({ app, problem }, 'the nodes do not all know each other yet')
+      else if (pods.length > 1) log.info({ app, nodes: pods.length }, 'the nodes know each other')
+      said = problem
+    }
+    return missing.length === 0 && problems.length === 0
+  }
+
+  const run = async () => {
+    for (let failures = 0; !signal.aborted; ) {
+      wake = new AbortController()
+      const pause = AbortSignal.any([signal, wake.signal])
+      failures = (await look()) ? 0 : failures + 1
+      if (shortLived > 0) await clock.sleep(backoffDelay(shortLived, backoff), signal)
+      await clock.sleep(failures === 0 ? steadyMs : backoffDelay(failures, backoff), pause)
+    }
+    for (const { node } of links.values()) node.close()
+    links.clear()
+  }
+
+  return {
+    want(pods) {
+      const changed = pods.map(identityOf).sort().join() !== wanted.map(identityOf).sort().join()
+      wanted = pods
+      if (changed) poke()
+    },
+    stopped: run(),
+  }
+}
+
+function identityOf({ pod, name, port, restarts }: BeamPod): string {
+  return `${pod}/${restarts}/${name}:${port}`
+}
+
+async function knownBy(node: BeamNode, signal: AbortSignal): Promise<string[]> {
+  const { listOf, textOf } = await import('#beam')
+  const names = await node.rpc('erlang', 'nodes', [], { timeoutMs: askMs, signal, output: 'ignore' })
+  return (listOf(names) ?? []).map((name: Term) => textOf(name) ?? '')
+}
+
+async function connectNode(from: BeamNode, to: string, signal: AbortSignal): Promise<void> {
+  const { atom, isAtom } = await import('#beam')
+  const options = { timeoutMs: joinMs, signal, output: 'ignore' } as const
+  const joined = await from.rpc('net_kernel', 'connect_node', [atom(to)], options)
+  if (!isAtom(joined, 'true')) throw new CuddleError('not-joined', `${from.name} cannot connect to ${to}`)
+}

@@ -1,0 +1,63 @@
+import type { KubeObject, objects } from '#kube'
+import { beamNodeLabel } from '#manifests'
+import { processOf } from '../processes.ts'
+
+export { beamNodeLabel }
+
+/** A pod as a node of its app's BEAM cluster: everything that reaching it takes, but the cookie itself. */
+export interface BeamPod {
+  pod: string
+  process: string
+  namespace: string
+  /** The node's whole name, `shop@10.0.0.7`. */
+  name: string
+  host: string
+  port: number
+  /** Another one: the node was started anew, under the same name. */
+  restarts: number
+  ready: boolean
+  /** The Secret that holds the cookie, and the key in it. */
+  cookie: { name: string; key: string }
+}
+
+/**
+ * Reads from a pod what its manifest says of its node. Undefined for pods that are no BEAM nodes, that do not run yet, and
+ * that are about to go: those keep their connections but get no new ones.
+ */
+export function beamPod(pod: objects.Pod & KubeObject): BeamPod | undefined {
+  const { metadata, spec, status } = pod
+  if (metadata.labels?.[beamNodeLabel] !== 'true' || metadata.deletionTimestamp || !status?.podIP) return undefined
+  const container = spec?.containers.find((one) => one.env?.some(({ name }) => name === 'RELEASE_COOKIE'))
+  const state = status.containerStatuses?.find(({ name }) => name === container?.name)
+  if (!container || !state?.state?.running) return undefined
+  const variable = (name: string) => container.env?.find((one) => one.name === name)
+  const cookie = variable('RELEASE_COOKIE')?.valueFrom?.secretKeyRef
+  const name = variable('RELEASE_NODE')?.value?.replaceAll('$(POD_IP)', status.podIP)
+  const port = container.ports?.find((one) => one.name === 'dist')?.containerPort
+  if (!cookie?.name || !name || !port) return undefined
+  return {
+    pod: metadata.name!,
+    process: processOf(pod),
+    namespace: metadata.namespace!,
+    name,
+    host: status.podIP,
+    port,
+    restarts: state.restartCount ?? 0,
+    ready: status.conditions?.some((item) => item.type === 'Ready' && item.status === 'True') ?? false,
+    cookie: { name: cookie.name, key: cookie.key },
+  }
+}
+
+/** Pairs of nodes that do not know each other, each pair once. Of nodes that did not answer (`undefined`) nothing is said. */
+export function missingLinks(known: ReadonlyMap<string, readonly string[] | undefined>): [from: string, to: string][] {
+  const names = [...known.keys()].sort()
+  const missing: [string, string][] = []
+  names.forEach((from, index) => {
+    for (const to of names.slice(index + 1)) {
+      const [ofFrom, ofTo] = [known.get(from), known.get(to)]
+      if (ofFrom && !ofFrom.includes(to)) missing.push([from, to])
+      else if (ofTo && !ofTo.includes(from)) missing.push([to, from])
+    }
+  })
+  return missing
+}
