@@ -3,7 +3,7 @@ import { metadata, objectName, selector } from './names.ts'
 import type { ObjectInput } from './types.ts'
 
 /**
- * Drains take one replica at a time. Only from two replicas on: a budget over one would block every drain. Pods that are
+ * Drains take one replica at a time. Only where there may be two replicas: a budget over one would block every drain. Pods that are
  * not ready may always go, or a broken app could hold a node for ever.
  */
 export function budget(input: ObjectInput, process: string): KubeObject {

@@ -1,5 +1,7 @@
 import type { KubeObject } from '#kube'
 import { CuddleError } from '#lib'
+import type { Scale } from '#spec'
+import { autoscaled, autoscaler } from './autoscaler.ts'
 import { beamService, clustered } from './beam.ts'
 import { budget } from './budget.ts'
 import { configObjects } from './config.ts'
@@ -27,27 +29,34 @@ export function compile(input: CompileInput): KubeObject[] {
   if (clustered(input)) objects.push(beamService(input))
   for (const name of Object.keys(spec.processes)) {
     const process = spec.processes[name]
-    const replicas = replicasOf(input, name)
+    const scale = scaleOf(input, name)
     for (const claim of claims(input, name, process.storage)) objects.push(claim)
     if (process.port !== undefined) objects.push(service(input, name, process.port))
-    objects.push(deployment(input, config.names, name, process, replicas))
-    if (replicas >= 2) objects.push(budget(input, name))
+    objects.push(deployment(input, config.names, name, process, autoscaled(scale) ? undefined : scale.min))
+    if (autoscaled(scale)) objects.push(autoscaler(input, name, scale))
+    if (scale.max >= 2) objects.push(budget(input, name))
   }
   if (spec.processes.web) objects.push(ingress(input))
   for (const name of Object.keys(spec.cron)) objects.push(cronJob(input, config.names, name, spec.cron[name]))
   return patched(objects, spec.patches)
 }
 
-/** Replicas of a process: what was set by hand, else the lower end of the spec's scale. */
-export function replicasOf(input: Pick<CompileInput, 'app' | 'spec' | 'scale'>, name: string): number {
+/** The scale of a process: what was set by hand, else the spec's. A range set by hand keeps the spec's target. */
+export function scaleOf(input: Pick<CompileInput, 'app' | 'spec' | 'scale'>, name: string): Scale {
   const process = input.spec.processes[name]
-  const replicas = Object.hasOwn(input.scale, name) ? input.scale[name] : process.scale.min
-  if (replicas > 1 && Object.keys(process.storage).length > 0) {
-    throw new CuddleError('storage_scale', `${input.app}: ${name} cannot run ${replicas} times, it has storage`, {
+  const byHand = Object.hasOwn(input.scale, name) ? input.scale[name] : undefined
+  const scale =
+    typeof byHand === 'number'
+      ? { min: byHand, max: byHand }
+      : byHand
+        ? { target: process.scale.target, ...byHand }
+        : process.scale
+  if (scale.max > 1 && Object.keys(process.storage).length > 0) {
+    throw new CuddleError('storage_scale', `${input.app}: ${name} cannot run ${scale.max} times, it has storage`, {
       hint: `cuddle ps:scale ${name}=1, or remove storage`,
     })
   }
-  return replicas
+  return scale
 }
 
 const early = new Set(['Namespace', 'ServiceAccount', 'NetworkPolicy', 'ConfigMap', 'Secret'])

@@ -12,16 +12,20 @@ const settleTime = 2
 /** Seconds beyond the time to start after which a rollout that does not move has failed. */
 const deadlineMargin = 60
 
-/** A process. New pods serve before old ones are asked to stop, except where storage allows one pod at a time. */
+/**
+ * A process. New pods serve before old ones are asked to stop, except where storage allows one pod at a time.
+ *
+ * @param replicas undefined where an autoscaler decides
+ */
 export function deployment(
   input: CompileInput,
   config: ConfigNames,
   name: string,
   process: ProcessSpec,
-  replicas: number,
+  replicas: number | undefined,
 ): KubeObject {
   const spec: objects.DeploymentSpec = {
-    replicas,
+    ...(replicas === undefined ? {} : { replicas }),
     minReadySeconds: process.health ? 0 : settleTime,
     progressDeadlineSeconds: (process.health?.start ?? deadlineMargin) + deadlineMargin,
     revisionHistoryLimit: 2,

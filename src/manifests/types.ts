@@ -1,4 +1,4 @@
-import type { AppSpec } from '#spec'
+import type { AppSpec, Scale } from '#spec'
 
 /** All that objects are made from. The same input gives the same bytes. */
 export interface CompileInput {
@@ -12,8 +12,8 @@ export interface CompileInput {
   image: string
   /** Config vars; every one is treated as a secret. They win over `spec.env`. */
   config: Record<string, string>
-  /** Replicas that were set by hand, by process; they win over the spec. */
-  scale: Record<string, number>
+  /** Replicas, or their range, that were set by hand, by process; they win over the spec. */
+  scale: Record<string, number | Scale>
   environment: Environment
   runtime: 'beam' | 'node' | 'generic'
 }

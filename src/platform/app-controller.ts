@@ -1,61 +1,18 @@
-import {
-  apiVersionOf,
-  ConfigMap,
-  CronJob,
-  Deployment,
-  EndpointSlice,
-  HorizontalPodAutoscaler,
-  Ingress,
-  isNotFound,
-  Job,
-  type Kube,
-  type KubeObject,
-  Namespace,
-  NetworkPolicy,
-  type ObjectMeta,
-  PersistentVolumeClaim,
-  Pod,
-  PodDisruptionBudget,
-  ReplicaSet,
-  type ResourceType,
-  Secret,
-  Service,
-  ServiceAccount,
-  StatefulSet,
-} from '#kube'
+import { Deployment, EndpointSlice, Job, type Kube, type KubeObject, Namespace, Pod, ReplicaSet } from '#kube'
 import { rfc3339, shortHash } from '#lib'
-import { keepAnnotation, objectName, prerequisites, releaseJob } from '#manifests'
+import { objectName, prerequisites, releaseJob } from '#manifests'
 import { type Axn, type Controller, controller } from '#operator'
+import { applyAll, ignoreNotFound, kinds, manager, prune } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
 import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
-import { effectiveObjects } from './scale.ts'
+import { effectiveObjects, scaleByHand } from './scale.ts'
 import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
-const manager = 'cuddle'
 const kept = 30
-
-/** What a release may be made of, and what is pruned when a later one no longer has it. */
-const kinds: readonly ResourceType<any>[] = [
-  Namespace,
-  ServiceAccount,
-  ConfigMap,
-  Secret,
-  NetworkPolicy,
-  PersistentVolumeClaim,
-  Service,
-  Deployment,
-  StatefulSet,
-  PodDisruptionBudget,
-  HorizontalPodAutoscaler,
-  CronJob,
-  Ingress,
-  Job,
-]
-const pruned = kinds.filter((type) => ![Namespace, PersistentVolumeClaim, Secret, Job].includes(type))
 
 /**
  * Drives every release of an app, one at a time and in order of their numbers, and keeps the current one applied:
@@ -261,7 +218,7 @@ async function forget(kube: Kube, release: ReleaseObject): Promise<void> {
 }
 
 function fingerprint(app: AppObject, release: number): string {
-  return shortHash({ release, scale: app.spec.scale ?? {}, restarts: app.spec.restarts ?? {} })
+  return shortHash({ release, scale: scaleByHand(app.spec), restarts: app.spec.restarts ?? {} })
 }
 
 /** No release is under way: the current one stays applied, with the scale and restarts that were asked for since. */
@@ -299,47 +256,4 @@ function destroy(axn: Axn<AppObject>, onDestroyed: ((app: string) => Promise<voi
     return axn.delete({ type: Namespace, name: axn.name }).requeueAfter(200)
   }
   return onDestroyed ? axn.run('forget the app', () => onDestroyed(axn.name)) : axn
-}
-
-/** Server-side applies objects: the namespace first, then the rest at once; workloads after what they refer to. */
-export async function applyAll(kube: Kube, objects: readonly KubeObject[]): Promise<void> {
-  const rank = (object: KubeObject) =>
-    object.kind === 'Namespace' ? 0 : ['Deployment', 'StatefulSet', 'CronJob', 'Job'].includes(object.kind) ? 2 : 1
-  for (const wave of [0, 1, 2]) {
-    await Promise.all(
-      objects
-        .filter((object) => rank(object) === wave)
-        .map(async (object) => kube.apply(await typeOf(kube, object), object, { fieldManager: manager, force: true })),
-    )
-  }
-}
-
-async function typeOf(kube: Kube, object: KubeObject): Promise<ResourceType> {
-  const known = kinds.find((type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion)
-  const type = known ?? (await kube.resolve(object.apiVersion, object.kind))
-  if (!type) throw new Error(`the cluster does not serve ${object.apiVersion} ${object.kind}`)
-  return type
-}
-
-/** Deletes what carries the app's label and is not wanted; volumes and config snapshots are never pruned here. */
-async function prune(kube: Kube, app: string, wanted: readonly KubeObject[]): Promise<void> {
-  const names = new Set(wanted.map((object) => `${object.kind}/${object.metadata.name}`))
-  await Promise.all(
-    pruned.map(async (type) => {
-      const { items } = await kube.listAll(type, {
-        namespace: app,
-        labelSelector: `${labels.app}=${app},app.kubernetes.io/managed-by=cuddle`,
-      })
-      for (const item of items) {
-        const { ownerReferences, annotations } = item.metadata as ObjectMeta
-        const owned = ownerReferences?.some((owner) => owner.controller)
-        if (owned || annotations?.[keepAnnotation] || names.has(`${type.kind}/${item.metadata.name}`)) continue
-        await kube.delete(type, item.metadata.name!, app, { propagationPolicy: 'Background' }).catch(ignoreNotFound)
-      }
-    }),
-  )
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!isNotFound(error)) throw error
 }

@@ -1,7 +1,7 @@
 import { isAlreadyExists, Namespace } from '#kube'
 import { CuddleError } from '#lib'
-import { namespace as namespaceObject, replicasOf } from '#manifests'
-import type { AppSpec } from '#spec'
+import { autoscaled, namespace as namespaceObject, scaleOf } from '#manifests'
+import type { AppSpec, Scale } from '#spec'
 import type { Context } from './context.ts'
 import { App, type AppObject, apiVersion, labels } from './kinds.ts'
 import { currentRelease, getApp } from './releases.ts'
@@ -65,9 +65,10 @@ export async function listApps(context: Context): Promise<AppObject[]> {
 }
 
 /**
- * Sets replicas per process. @throws CuddleError `no-process` for a process that the current release does not have
+ * Sets replicas per process: a number, or a range that an autoscaler moves in.
+ * @throws CuddleError `no-process` for a process that the current release does not have
  */
-export async function scaleApp(context: Context, name: string, scale: Record<string, number>): Promise<AppObject> {
+export async function scaleApp(context: Context, name: string, scale: Record<string, Scale>): Promise<AppObject> {
   const app = await getApp(context, name)
   const known = await processesOf(context, app)
   for (const process of Object.keys(scale)) {
@@ -80,9 +81,14 @@ export async function scaleApp(context: Context, name: string, scale: Record<str
   const release = await currentRelease(context, app)
   // Throws for what a release of this scale would throw for: storage that only one pod can hold.
   if (release?.spec.spec)
-    for (const process of Object.keys(scale))
-      replicasOf({ app: name, spec: release.spec.spec as AppSpec, scale }, process)
-  return context.kube.patch(App, { name }, { spec: { scale } })
+    for (const process of Object.keys(scale)) scaleOf({ app: name, spec: release.spec.spec as AppSpec, scale }, process)
+  const fixed: Record<string, number | null> = {}
+  const ranges: Record<string, Scale | null> = {}
+  for (const [process, range] of Object.entries(scale)) {
+    fixed[process] = autoscaled(range) ? null : range.min
+    ranges[process] = autoscaled(range) ? range : null
+  }
+  return context.kube.patch(App, { name }, { spec: { scale: fixed, autoscale: ranges } })
 }
 
 /** Asks for a rolling restart of one process or of all. */
@@ -105,15 +111,19 @@ export async function processesOf(context: Context, app: AppObject | string): Pr
   return Object.keys(await readScale(context, app))
 }
 
-/** How many pods of each process are asked for. */
-export async function readScale(context: Context, nameOrApp: AppObject | string): Promise<Record<string, number>> {
+/** How many pods of each process are asked for: a number, or a range as text (`2..10`). */
+export async function readScale(
+  context: Context,
+  nameOrApp: AppObject | string,
+): Promise<Record<string, number | string>> {
   const app = typeof nameOrApp === 'string' ? await getApp(context, nameOrApp) : nameOrApp
   const release = await currentRelease(context, app)
-  const scale: Record<string, number> = {}
-  for (const object of release ? effectiveObjects(release.spec, app.spec) : []) {
-    const process = object.metadata.labels?.[labels.process]
-    if (process && (object.kind === 'Deployment' || object.kind === 'StatefulSet'))
-      scale[process] = object.spec.replicas ?? 1
+  const scale: Record<string, number | string> = {}
+  for (const { kind, metadata, spec } of release ? effectiveObjects(release.spec, app.spec) : []) {
+    const process = metadata.labels?.[labels.process]
+    if (!process) continue
+    if (kind === 'Deployment' || kind === 'StatefulSet') scale[process] ??= spec.replicas ?? 1
+    if (kind === 'HorizontalPodAutoscaler') scale[process] = `${spec.minReplicas}..${spec.maxReplicas}`
   }
   return scale
 }

@@ -4,7 +4,7 @@ import { configSecret, diff, type ObjectDiff } from '#manifests'
 import { type Context, readSettings } from './context.ts'
 import type { ReleaseObject } from './kinds.ts'
 import { currentRelease, getApp, releaseConfig } from './releases.ts'
-import { effectiveObjects } from './scale.ts'
+import { effectiveObjects, scaleByHand } from './scale.ts'
 import { nextRelease } from './start-release.ts'
 
 /** The objects of the current release as they are applied, with the config Secret when `secrets` says so. */
@@ -70,7 +70,7 @@ export async function planApp(
       number,
       user: context.user,
       config,
-      scale: app.spec.scale ?? {},
+      scale: scaleByHand(app.spec),
       settings,
     },
   )

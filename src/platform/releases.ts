@@ -1,7 +1,7 @@
 import { Secret } from '#kube'
 import { CuddleError } from '#lib'
 import type { CompileInput } from '#manifests'
-import type { AppSpec } from '#spec'
+import type { AppSpec, Scale } from '#spec'
 import type { Context, Settings } from './context.ts'
 import { App, type AppObject, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
 
@@ -60,7 +60,7 @@ export async function releaseConfig(
 export function compileInput(
   fields: Pick<ReleaseSpec, 'app' | 'number' | 'image' | 'runtime' | 'spec'>,
   config: Record<string, string>,
-  scale: Record<string, number>,
+  scale: Record<string, number | Scale>,
   settings: Settings,
 ): CompileInput {
   const { baseDomain, scheme, routerPort, ingressClassName } = settings

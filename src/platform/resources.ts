@@ -46,6 +46,18 @@ export const failureSchema = z.object({
 const appSpec = z.object({
   /** Replicas per process that `cuddle ps:scale` set; they win over the spec's. */
   scale: z.record(z.string(), z.number().int().min(0).max(1000)).optional(),
+  /** Ranges of replicas per process that `cuddle ps:scale` set; a process is in `scale` or here. */
+  autoscale: z
+    .record(
+      z.string(),
+      z.object({
+        min: z.number().int().min(1).max(1000),
+        max: z.number().int().min(1).max(1000),
+        /** Utilisation in per cent that is aimed for. */
+        target: z.number().int().min(1).max(1000).optional(),
+      }),
+    )
+    .optional(),
   /** When `cuddle ps:restart` was last asked, per process (`*` = all). */
   restarts: z.record(z.string(), z.string()).optional(),
 })

@@ -1,29 +1,32 @@
 import type { KubeObject } from '#kube'
 import { clone } from '#lib'
-import { budget } from '#manifests'
+import { autoscaled, autoscaler, budget } from '#manifests'
+import type { AppSpec, Scale } from '#spec'
 import { type AppObject, labels, type ReleaseSpec } from './kinds.ts'
 
+/** What `cuddle ps:scale` set, by process: a number of replicas or a range. */
+export function scaleByHand(app: AppObject['spec']): Record<string, number | Scale> {
+  return { ...app.scale, ...app.autoscale }
+}
+
 /**
- * A release's objects as they are to be applied now: replicas and restarts that were asked for since win over what was rendered,
- * and the disruption budget follows the replicas. Everything else stays exactly as the release froze it.
+ * A release's objects as they are to be applied now: replicas, ranges and restarts that were asked for since win over what was
+ * rendered, and autoscaler and disruption budget follow. Everything else stays exactly as the release froze it.
  */
 export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): KubeObject[] {
-  const scale = app.scale ?? {}
+  const scale = scaleByHand(app)
   const restarts = app.restarts ?? {}
+  const input = { app: release.app, namespace: release.app, release: release.number }
   const objects: KubeObject[] = []
   for (const rendered of release.objects as KubeObject[]) {
     const process = rendered.metadata.labels?.[labels.process]
-    if (process !== undefined && process in scale && rendered.kind === 'PodDisruptionBudget') continue
+    const byHand = process !== undefined && Object.hasOwn(scale, process) ? scale[process] : undefined
+    if (byHand !== undefined && ['PodDisruptionBudget', 'HorizontalPodAutoscaler'].includes(rendered.kind)) continue
     if (rendered.kind !== 'Deployment' || process === undefined) {
       objects.push(rendered)
       continue
     }
     const object = clone(rendered)
-    if (process in scale) {
-      object.spec.replicas = scale[process]
-      if (scale[process] >= 2)
-        objects.push(budget({ app: release.app, namespace: release.app, release: release.number }, process))
-    }
     const restartedAt = [restarts[process], restarts['*']].filter(Boolean).sort().at(-1)
     if (restartedAt) {
       object.spec.template.metadata.annotations = {
@@ -32,6 +35,14 @@ export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): 
       }
     }
     objects.push(object)
+    if (byHand === undefined) continue
+    const { target } = (release.spec as AppSpec | undefined)?.processes[process]?.scale ?? {}
+    const range = typeof byHand === 'number' ? { min: byHand, max: byHand } : { target, ...byHand }
+    if (autoscaled(range)) {
+      delete object.spec.replicas
+      objects.push(autoscaler(input, process, range))
+    } else object.spec.replicas = range.min
+    if (range.max >= 2) objects.push(budget(input, process))
   }
   return objects
 }

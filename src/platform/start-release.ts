@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { isAlreadyExists, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
 import { compile, configSecret, cookieSecret } from '#manifests'
-import type { AppSpec } from '#spec'
+import type { AppSpec, Scale } from '#spec'
 import { type Context, readSettings, type Settings } from './context.ts'
 import { apiVersion, type Cause, labels, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
 import { compileInput, getApp, isDone, listReleases, releaseConfig } from './releases.ts'
+import { scaleByHand } from './scale.ts'
 
 /** What may differ from the release before: everything left out is taken over. */
 export interface ReleaseChange {
@@ -35,7 +36,7 @@ export function nextRelease(
     number: number
     user: string
     config: Record<string, string>
-    scale: Record<string, number>
+    scale: Record<string, number | Scale>
     settings: Settings
   },
 ): { spec: ReleaseSpec; secret: KubeObject | undefined } {
@@ -98,7 +99,7 @@ export async function startRelease(
       number,
       user: context.user,
       config: await releaseConfig(context, before),
-      scale: app.spec.scale ?? {},
+      scale: scaleByHand(app.spec),
       settings,
     })
     if (secret) {

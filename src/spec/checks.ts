@@ -87,10 +87,6 @@ export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: P
         problems.push(read.problem(place(name, 'strategy'), message))
       }
     }
-    if (process.scale.max > process.scale.min) {
-      const message = `scale of ${name}: nothing scales on load yet; it runs ${process.scale.min}`
-      warnings.push(read.problem(place(name, 'scale'), message))
-    }
     if (process.strategy === 'hot') {
       warnings.push(
         read.problem(place(name, 'strategy'), `strategy of ${name}: hot rollouts are not there yet; it rolls`),

@@ -123,6 +123,7 @@ for (const [what, text, expected] of [
   ['storage path', 'storage: {../etc: 1Gi}', /no absolute path/],
   ['storage over the system', 'storage: {/usr: 1Gi}', /cannot be a volume/],
   ['scale below zero', 'scale: {web: -1}', /from 0 up/],
+  ['scale from zero', 'scale: {web: 0..3}', /begins at 0.*write 1\.\.3/],
   ['scale too far', 'scale: {web: 1..100000}', /above 500/],
   ['scale word', 'scale: {web: two}', /no scale.*2\.\.10/],
   [
@@ -203,7 +204,6 @@ test('what is accepted but does nothing yet is a warning', () => {
   assert.deepEqual(
     result.warnings.map((warning) => [warning.path, warning.line]),
     [
-      ['scale.web', 2],
       ['addons', 3],
       ['strategy', 4],
     ],

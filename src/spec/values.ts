@@ -33,6 +33,12 @@ export function checkScale(scale: Scale): Reading<Scale> {
       hint: `write ${scale.max}..${scale.min}`,
     }
   }
+  if (scale.min === 0 && scale.max > 0) {
+    return {
+      message: `scale ${scale.min}..${scale.max} begins at 0, where nothing measures any load`,
+      hint: `write 1..${scale.max}, or 0 to run none`,
+    }
+  }
   if (scale.max > maxReplicas) return { message: `scale ${scale.max} is above ${maxReplicas}` }
   return { value: scale }
 }

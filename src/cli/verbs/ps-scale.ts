@@ -1,31 +1,32 @@
 import { CuddleError } from '#lib'
 import { listProcesses, processesOf, readScale, scaleApp } from '#platform'
+import type { Scale } from '#spec'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
 
 export default {
-  summary: 'Sets how many pods of each process run; without arguments, shows it.',
-  usage: '[PROCESS=COUNT…]',
+  summary: 'Sets how many pods of each process run, or a range in which load decides; without arguments, shows it.',
+  usage: '[PROCESS=COUNT|MIN..MAX…]',
   positionals: [0, 50],
   options: { ...appOption, 'no-wait': { type: 'boolean', describe: 'do not wait until the pods are ready' } },
-  examples: ['cuddle ps:scale web=3', 'cuddle ps:scale web=2 worker=1', 'cuddle ps:scale'],
+  examples: ['cuddle ps:scale web=3', 'cuddle ps:scale web=2..10 worker=1', 'cuddle ps:scale'],
   async run(invocation) {
     const { out } = invocation
     const context = connect(invocation)
     const name = await appName(invocation)
     if (invocation.positionals.length > 0) {
-      const scale = Object.fromEntries(invocation.positionals.map(parse))
-      const app = await scaleApp(context, name, scale)
+      const scale = Object.fromEntries(await Promise.all(invocation.positionals.map(parse)))
+      await scaleApp(context, name, scale)
       if (!invocation.values['no-wait']) {
-        for (const [process, count] of Object.entries(scale)) {
+        for (const [process, { min, max }] of Object.entries(scale)) {
           for (;;) {
             const rows = (await listProcesses(context, name)).filter(
               (row) => row.process === process && row.state !== 'Terminating',
             )
             const ready = rows.filter((row) => row.ready).length
-            if (rows.length === count && ready === count) break
-            out.busy(`${process}: ${ready} of ${count} ready`)
+            if (rows.length >= min && rows.length <= max && ready === rows.length) break
+            out.busy(`${process}: ${ready} of ${Math.min(Math.max(rows.length, min), max)} ready`)
             await context.clock.sleep(150, invocation.signal)
             if (invocation.signal.aborted)
               throw new CuddleError('interrupted', 'stopped waiting; the scaling goes on', {
@@ -35,7 +36,6 @@ export default {
         }
         out.done()
       }
-      void app
     }
     const processes = await processesOf(context, name)
     const scale = await readScale(context, name)
@@ -49,8 +49,11 @@ export default {
   },
 } satisfies Command
 
-function parse(word: string): [string, number] {
-  const match = /^([a-z0-9][a-z0-9-]*)=(\d{1,4})$/.exec(word)
+async function parse(word: string): Promise<[string, Scale]> {
+  const { readScale: readRange } = await import('#spec')
+  const match = /^([a-z0-9][a-z0-9-]*)=(.+)$/.exec(word)
   if (!match) throw new CuddleError('usage', `"${word}" is not PROCESS=COUNT`, { hint: 'cuddle ps:scale web=3' })
-  return [match[1], Number(match[2])]
+  const scale = readRange(match[2])
+  if ('value' in scale) return [match[1], scale.value]
+  throw new CuddleError('usage', `${match[1]}: ${scale.message}`, { hint: scale.hint ?? 'cuddle ps:scale web=3' })
 }

@@ -49,6 +49,33 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                         "maximum": 1000
                       }
                     },
+                    "autoscale": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "object",
+                        "required": [
+                          "min",
+                          "max"
+                        ],
+                        "properties": {
+                          "min": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": 1000
+                          },
+                          "max": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": 1000
+                          },
+                          "target": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": 1000
+                          }
+                        }
+                      }
+                    },
                     "restarts": {
                       "type": "object",
                       "additionalProperties": {
