@@ -32,7 +32,9 @@ export function normalise(steps: readonly Step[]): Step[] {
       if (key === 'pod-template-hash' || key === 'storageVersionHash') return `<${key}>`
       return text(value)
     }
-    if (Array.isArray(value) && key === 'cells') return value.map((one) => (/^\d+s$/.test(String(one)) ? '<age>' : one))
+    if (Array.isArray(value) && key === 'cells') {
+      return value.map((one) => (typeof one !== 'string' ? one : /^\d+s$/.test(one) ? '<age>' : text(one)))
+    }
     if (Array.isArray(value)) return value.map((one) => walk(one))
     if (!isObject(value)) return value
     const out = Object.fromEntries(Object.keys(value).map((name) => [text(name), walk(value[name], name)]))

@@ -154,7 +154,8 @@ function patching<T>(work: () => T): T {
     if (error.code === 422) {
       throw new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
     }
-    throw new StatusError(error.code, error.reason, error.message)
+    // What does not fit the type is no error of the server, and has no reason (apimachinery answers a plain Go error so).
+    throw new StatusError(error.code, error.code === 500 ? undefined : error.reason, error.message)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { contract } from '../case.ts'
+import type { Answer } from '../client.ts'
 import { configMap, deployment, pod, schemaOf } from '../objects.ts'
 
 const table = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
@@ -10,7 +11,7 @@ const shape = ({ kind, apiVersion, columnDefinitions, rows }: any) => ({
   apiVersion,
   columns: columnDefinitions?.map(({ name, type, format, priority }: any) => ({ name, type, format, priority })),
   rows: rows?.map(({ cells, conditions, object }: any) => ({
-    cells: cells.map((cell: any) => (/^(\d+[smhd])+$|^<unknown>$/.test(String(cell)) ? '<age>' : cell)),
+    cells: cells.map((cell: any) => (/^(\d+[smhd])+$|^<unknown>$/.test(String(cell)) ? '0s' : cell)),
     conditions,
     object: object && {
       kind: object.kind,
@@ -177,7 +178,8 @@ for (const [resource, body] of [
     assert.equal(made.code, 201, made.text)
     const name = body.metadata.name
     // The cells of a moment later depend on controllers; names, types and what the spec says do not.
-    await c.get(`${c.path(resource)}?fieldSelector=metadata.name=${name}`, { ...accept, pick: shape })
+    const settled = ({ text }: Answer) => resource !== 'batch/v1/jobs' || text.includes('"Suspended"')
+    await c.until(`${c.path(resource)}?fieldSelector=metadata.name=${name}`, settled, { ...accept, pick: shape })
   })
 }
 

@@ -39,8 +39,8 @@ export function validateMetadata(info: ResourceInfo, object: any, old: any | und
       causes.push(invalid('metadata.namespace', metadata.namespace, problem))
   causes.push(...validateLabels(metadata.labels, 'metadata.labels'))
   causes.push(...validateAnnotations(metadata.annotations, 'metadata.annotations'))
-  for (const [i, owner] of (metadata.ownerReferences ?? []).entries()) {
-    const path = `metadata.ownerReferences[${i}]`
+  for (const owner of metadata.ownerReferences ?? []) {
+    const path = 'metadata.ownerReferences'
     for (const field of ['apiVersion', 'kind', 'name', 'uid'])
       if (!owner[field])
         causes.push(
@@ -51,6 +51,12 @@ export function validateMetadata(info: ResourceInfo, object: any, old: any | und
           ),
         )
   }
+  for (const owner of metadata.ownerReferences ?? [])
+    if (owner.kind === 'Event' && (owner.apiVersion === 'v1' || owner.apiVersion === 'events.k8s.io/v1')) {
+      const [version, group = ''] = owner.apiVersion.split('/').reverse()
+      const problem = `${group}/${version}, Kind=Event is disallowed from being an owner`
+      causes.push(invalid('metadata.ownerReferences', owner, problem))
+    }
   const controllers = (metadata.ownerReferences ?? []).filter((owner: any) => owner.controller === true)
   if (controllers.length > 1)
     causes.push(

@@ -29,6 +29,13 @@ export function validatePodSpec(spec: any, path: string): Cause[] {
     causes.push(
       invalid(`${path}.activeDeadlineSeconds`, activeDeadlineSeconds, 'must be between 1 and 2147483647, inclusive'),
     )
+  if (spec.dnsPolicy === 'None') {
+    if (!spec.dnsConfig) causes.push(required(`${path}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None'))
+    else if (!spec.dnsConfig.nameservers?.length)
+      causes.push(
+        required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'),
+      )
+  }
   causes.push(...validateLabels(spec.nodeSelector, `${path}.nodeSelector`))
   for (const [field, rule] of [
     ['serviceAccountName', dnsSubdomain],
