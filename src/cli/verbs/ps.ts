@@ -1,14 +1,21 @@
-import { listProcesses } from '#platform'
+import { formatDuration } from '#lib'
+import { type Context, listNodes, listProcesses, nodeUsage } from '#platform'
 import { appName } from '../app-name.ts'
-import { appOption, type Command } from '../command.ts'
+import { humanBytes } from '../bytes.ts'
+import { appOption, type Command, type Invocation } from '../command.ts'
 import { connect } from '../connect.ts'
 
 export default {
   summary: 'Lists the pods of an app.',
-  options: { ...appOption, all: { type: 'boolean', describe: 'those too that ran to their end' } },
-  examples: ['cuddle ps', 'cuddle ps --all', 'cuddle ps -a shop --json'],
+  options: {
+    ...appOption,
+    all: { type: 'boolean', describe: 'those too that ran to their end' },
+    beam: { type: 'boolean', describe: 'how busy the BEAM node in each pod is, over one second' },
+  },
+  examples: ['cuddle ps', 'cuddle ps --all', 'cuddle ps --beam', 'cuddle ps -a shop --json'],
   async run(invocation) {
     const { out } = invocation
+    if (invocation.values.beam) return beam(invocation, connect(invocation), await appName(invocation))
     const pods = await listProcesses(connect(invocation), await appName(invocation))
     const rows = pods.filter((pod) => invocation.values.all || !['Succeeded', 'Completed'].includes(pod.state))
     if (out.json) out.data(rows)
@@ -33,3 +40,34 @@ export default {
     return 0
   },
 } satisfies Command
+
+async function beam({ out, signal }: Invocation, context: Context, app: string): Promise<number> {
+  const rows = await nodeUsage(context, await listNodes(context, app), { seat: process.pid, signal })
+  const failed = rows.flatMap((row) => ('error' in row ? [row] : []))
+  const code = failed.length > 0 ? 1 : 0
+  out.data(rows)
+  if (out.json) return code
+  out.table(
+    ['process', 'pod', 'utilisation', 'run queue', 'memory', 'processes', 'longest mailbox', 'uptime', 'otp', 'node'],
+    rows.flatMap((row) =>
+      'error' in row
+        ? []
+        : [
+            [
+              row.process,
+              row.pod,
+              row.utilisation === null ? '?' : `${(row.utilisation * 100).toFixed(1)}% of ${row.schedulers}`,
+              String(row.runQueue),
+              humanBytes(row.memoryBytes),
+              String(row.processes),
+              String(row.maxMessageQueue),
+              formatDuration(row.uptimeMs),
+              row.otpRelease,
+              row.node,
+            ],
+          ],
+    ),
+  )
+  for (const row of failed) out.note(`${row.pod}: ${row.error}`)
+  return code
+}
