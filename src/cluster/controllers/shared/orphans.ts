@@ -10,11 +10,11 @@ export class Orphans {
     this.#type = type
   }
 
-  /** Notes a pod event; returns the owners that could adopt the pod. */
-  observe(pod: objects.Pod, lister: Lister): { name: string; namespace?: string }[] {
-    const { name, namespace } = pod.metadata
-    if (lister.get(Pod, name!, namespace) !== pod || controllerOf(pod) || pod.metadata.deletionTimestamp) {
-      this.#keys.delete(keyOf(pod))
+  /** Notes a pod event, whose version may be the one before; returns the owners that could adopt the pod. */
+  observe({ metadata: { name, namespace } }: objects.Pod, lister: Lister): { name: string; namespace?: string }[] {
+    const pod = lister.get(Pod, name!, namespace)
+    if (!pod || controllerOf(pod) || pod.metadata.deletionTimestamp) {
+      this.#keys.delete(`${namespace}/${name}`)
       return []
     }
     this.#keys.add(keyOf(pod))
