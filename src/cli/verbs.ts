@@ -40,5 +40,6 @@ export const verbs: Record<string, Entry> = {
   'config:unset': verb('Config', 'remove config vars and release', () => import('./verbs/config-unset.ts')),
   plan: verb('Kubernetes', 'what a deploy would change, object by object', () => import('./verbs/plan.ts')),
   export: verb('Kubernetes', 'the app as plain manifests', () => import('./verbs/export.ts')),
+  completion: verb('Other', 'print a completion for bash, zsh or fish', () => import('./verbs/completion.ts')),
   version: verb('Other', 'print the versions', () => import('./verbs/version.ts')),
 }
