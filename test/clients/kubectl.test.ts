@@ -1,0 +1,4 @@
+/** The machine's own. */
+import { testKubectl } from './kubectl-uses.ts'
+
+testKubectl('kubectl')
