@@ -63,6 +63,30 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
     await meshed(3)
   })
 
+  await t.test('and people can look inside, which leaves a trace', async () => {
+    const rpc = await home.cuddle(['rpc', '-a', app, 'IO.puts("said"); length(Node.list())'])
+    assert.deepEqual([rpc.code, rpc.stdout], [0, 'said\n2\n'], rpc.stderr)
+    const erlang = await home.cuddle(['rpc', '-a', app, '--erl', 'X = lists:seq(1, 3), {ok, X, length(nodes())}.'])
+    assert.equal(erlang.stdout, '{ok,[1,2,3],2}\n', erlang.stderr)
+    const raised = await home.cuddle(['rpc', '-a', app, 'raise "on purpose"'])
+    assert.equal(raised.code, 1)
+    assert.match(raised.stderr, /\(RuntimeError\) on purpose/)
+    assert.equal((await home.cuddle(['rpc', '-a', app, '-p', 'nobody', '1'])).code, 1)
+
+    const usage = await home.json(['ps', '-a', app, '--beam'])
+    assert.equal(usage.length, 3)
+    for (const row of usage) {
+      assert.ok(row.utilisation >= 0 && row.utilisation <= 1 && row.memoryBytes > 1e6 && row.processes > 20, row.error)
+    }
+    const seen = await home.json(['observer', '-a', app, '--sort', 'memory'])
+    assert.ok(seen.processes.length > 5 && seen.applications.some((one: any) => one.application === app))
+    const text = await home.cuddle(['observer', '-a', app])
+    assert.match(text.stdout, /schedulers .* online[\s\S]*PROCESS[\s\S]*SUPERVISION TREES[\s\S]*counter/)
+
+    const events = await home.kubectl('get', 'events', '-o', 'jsonpath={.items[?(@.reason=="BeamAccess")].message}')
+    assert.match(events.stdout, /used "cuddle rpc" on pod counter-web/)
+  })
+
   await t.test('after scaling up', async () => {
     assert.equal((await home.cuddle(['ps:scale', 'web=4', '-a', app])).code, 0)
     await meshed(4)

@@ -16,8 +16,8 @@ const askMs = 3_000
 /** Longer than OTP's own net_setuptime of 7 s, so that its answer comes first. */
 const joinMs = 10_000
 /** Between looks at a mesh that is whole: a partition is found by this. */
-const steadyMs = 5_000
-const backoff = { initial: 50, max: steadyMs }
+const steadyMs = 2_000
+const backoff = { initial: 50, max: 5_000 }
 
 /** Keeps the nodes of one app connected to each other, until stopped. */
 export interface Mesh {
@@ -41,7 +41,7 @@ interface Link {
 
 /**
  * Level-triggered: asks every wanted node whom it knows, has those that miss each other connect
- * (`net_kernel:connect_node/1`), and looks again, soon while something is missing, else every five seconds and whenever a
+ * (`net_kernel:connect_node/1`), and looks again, soon while something is missing, else every two seconds and whenever a
  * connection ends. It never disconnects anyone: nodes that go leave by themselves.
  */
 export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh {
@@ -66,7 +66,7 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
     links.set(name, { identity: identityOf(pod), node })
     const since = clock.monotonic()
     node.closed.then(() => {
-      shortLived = clock.monotonic() - since < steadyMs ? shortLived + 1 : 0
+      shortLived = clock.monotonic() - since < backoff.max ? shortLived + 1 : 0
       poke()
     })
     return node
