@@ -47,6 +47,8 @@ export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: stri
     { name: 'RELEASE_NODE', value: `${input.app}@$(POD_IP)` },
     { name: 'RELEASE_COOKIE', valueFrom: { secretKeyRef: source } },
   )
+  // Where the start script of a rebar3 release writes vm.args.src with name and cookie filled in; its own place is read-only.
+  offer(env, input, 'RELX_OUT_FILE_PATH', '/tmp')
   offer(env, input, 'DNS_CLUSTER_QUERY', `${nodesName(input.app)}.${input.namespace}.svc.cluster.local`)
 }
 
