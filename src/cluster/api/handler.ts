@@ -42,9 +42,15 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
     'cache-control': 'no-cache, private',
     ...response.headers,
   }
-  if (rr && rr.warnings.length > 0) headers['warning'] = rr.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
+  if (rr && rr.warnings.length > 0) headers['warning'] = rr.warnings.map(warning)
   count(api, request.method, response.status)
   return { ...response, headers }
+}
+
+/** A Warning header (RFC 7234 5.5) whose text is UTF-8: what is no character of a header is escaped or left out. */
+function warning(text: string): string {
+  const quoted = JSON.stringify(text.toWellFormed().replaceAll('\x7f', ''))
+  return `299 - ${Buffer.from(quoted, 'utf8').toString('latin1')}`
 }
 
 /** The documents are made by a module of its own, loaded when somebody asks. */

@@ -3,6 +3,8 @@ import { isObject, type JsonObject } from '#lib'
 import type { ResourceRequest } from './request.ts'
 import { badRequest, invalid, type StatusError } from './status.ts'
 
+const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value ?? ''))
+
 /** Refuses a body that is not what the URL names. */
 export function checkIdentity(rr: ResourceRequest, object: JsonObject): asserts object is KubeObject {
   const { info } = rr
@@ -13,17 +15,17 @@ export function checkIdentity(rr: ResourceRequest, object: JsonObject): asserts 
   }
   if (object['apiVersion'] !== expected) {
     throw badRequest(
-      `the API version in the data (${object['apiVersion'] ?? ''}) does not match the expected API version (${expected})`,
+      `the API version in the data (${shown(object['apiVersion'])}) does not match the expected API version (${expected})`,
     )
   }
   if (object['kind'] !== info.kind) {
     if (!info.custom) {
       throw badRequest(
-        `${object['kind']} in version "${info.version}" cannot be handled as a ${info.kind}: converting (${expected}.${object['kind']}) to (${expected}.${info.kind}): unknown conversion`,
+        `${shown(object['kind'])} in version "${info.version}" cannot be handled as a ${info.kind}: converting (${expected}.${shown(object['kind'])}) to (${expected}.${info.kind}): unknown conversion`,
       )
     }
-    const name = isObject(object['metadata']) ? String(object['metadata']['name'] ?? '') : ''
-    throw invalid({ group: info.group, kind: String(object['kind'] ?? '') }, name, [
+    const name = isObject(object['metadata']) ? shown(object['metadata']['name']) : ''
+    throw invalid({ group: info.group, kind: shown(object['kind']) }, name, [
       {
         reason: 'FieldValueInvalid',
         message: `Invalid value: ${JSON.stringify(object['kind'] ?? '')}: must be ${info.kind}`,

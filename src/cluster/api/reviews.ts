@@ -7,6 +7,8 @@ import type { ApiResponse, ResourceRequest, User } from './request.ts'
 import { badRequest, invalid } from './status.ts'
 import { issuerUrl, verifyToken } from './subresources/token.ts'
 
+const text = (value: unknown) => (typeof value === 'string' ? value : '')
+
 type Answer = { spec?: unknown; status: unknown }
 
 /** Kinds that are asked, not stored: the answer is the object with its status filled in. */
@@ -28,7 +30,7 @@ const kinds: Record<string, (rr: ResourceRequest, spec: any) => Answer | Promise
   },
   SelfSubjectRulesReview: async (rr, spec) => {
     if (!spec.namespace) throw badRequest('no namespace on request')
-    const rules = await rulesFor(rr, String(spec.namespace))
+    const rules = await rulesFor(rr, text(spec.namespace))
     return {
       spec: {},
       status: {
@@ -52,7 +54,7 @@ const kinds: Record<string, (rr: ResourceRequest, spec: any) => Answer | Promise
     if (!spec.token) throw badRequest('token is required for TokenReview in authentication')
     const audiences: string[] =
       Array.isArray(spec.audiences) && spec.audiences.length > 0 ? spec.audiences : [issuerUrl]
-    const user = verifyToken(rr.api, String(spec.token))
+    const user = verifyToken(rr.api, text(spec.token))
     if (!user) return { status: { user: {}, error: 'invalid bearer token' } }
     if (!audiences.includes(issuerUrl)) {
       const error = `token audiences ["${issuerUrl}"] is invalid for the target audiences ${JSON.stringify(audiences)}`
@@ -76,11 +78,11 @@ function accessStatus({ allowed, reason }: Decision) {
 }
 
 function subjectOf(rr: ResourceRequest, spec: any): User {
-  const groups: string[] = Array.isArray(spec.groups) ? spec.groups.map(String) : []
+  const groups: string[] = Array.isArray(spec.groups) ? spec.groups.map(text) : []
   if (!spec.user && groups.length === 0) {
     throw refused(rr, 'spec.user', `Invalid value: "": at least one of user or group must be specified`)
   }
-  return { name: String(spec.user ?? ''), groups }
+  return { name: text(spec.user), groups }
 }
 
 /** What the review asks about: exactly one of resourceAttributes and nonResourceAttributes. */
@@ -96,7 +98,6 @@ function attemptOf(rr: ResourceRequest, spec: any): Attempt {
       `Invalid value: ${isObject(resource) ? JSON.stringify(other) : 'null'}: ${problem}`,
     )
   }
-  const text = (value: unknown) => (value === undefined || value === null ? '' : String(value))
   if (isObject(other)) return { verb: text(other['verb']), path: text(other['path']) }
   return {
     verb: text(resource.verb),

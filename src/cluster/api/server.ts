@@ -182,7 +182,8 @@ async function respond(api: Api, adminToken: string | undefined, request: Reques
     await send(request, response, reply, gone.signal)
   } catch (error) {
     api.log.debug({ error: errorMessage(error) }, 'a response could not be sent')
-    response.stream?.destroy()
+    // Whoever waits for an answer is not left waiting.
+    ;(response.stream ?? request.socket).destroy()
   }
 }
 

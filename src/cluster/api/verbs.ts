@@ -175,10 +175,12 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
       ? { apiVersion: rr.info.version, kind: rr.info.kind }
       : { apiVersion: `${rr.info.group}/${rr.info.version}`, kind: rr.info.kind }
   if (body['apiVersion'] !== apiVersion || body['kind'] !== kind) {
-    const [version = '', group = ''] = String(body['apiVersion'] ?? '')
+    const [version = '', group = ''] = (typeof body['apiVersion'] === 'string' ? body['apiVersion'] : '')
       .split('/')
       .reverse()
-    throw badRequest(`invalid object type: ${group}/${version}, Kind=${body['kind'] ?? ''}`)
+    throw badRequest(
+      `invalid object type: ${group}/${version}, Kind=${typeof body['kind'] === 'string' ? body['kind'] : ''}`,
+    )
   }
   checkIdentity(rr, body)
   if (body.metadata.managedFields !== undefined && body.metadata.managedFields !== null) {

@@ -27,8 +27,7 @@ export async function createObject(
   const { metadata } = object
   if (metadata.resourceVersion)
     throw new StatusError(500, undefined, 'resourceVersion should not be set on objects to be created')
-  const generated =
-    !metadata.name && metadata.generateName ? String(metadata.generateName).slice(0, generatedBase) : undefined
+  const generated = !metadata.name && metadata.generateName ? metadata.generateName.slice(0, generatedBase) : undefined
   for (let attempt = 0; ; attempt++) {
     if (generated !== undefined) metadata.name = generated + randomSuffix()
     const id = idOf(rr.namespace, metadata.name ?? '')

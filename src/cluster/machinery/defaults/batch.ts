@@ -38,7 +38,7 @@ export const onCreate: Record<string, OnCreate> = {
     metadata.labels ??= {}
     for (const target of [labels, metadata.labels])
       for (const prefix of ['', prefixed]) {
-        target[`${prefix}job-name`] ??= metadata.name
+        target[`${prefix}job-name`] ??= metadata.name ?? ''
         target[`${prefix}controller-uid`] ??= metadata.uid
       }
     spec.selector ??= {}
