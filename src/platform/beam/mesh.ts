@@ -2,6 +2,7 @@ import type { BeamNode, Term } from '#beam'
 import type { Kube } from '#kube'
 import { backoffDelay, type Clock, CuddleError, errorMessage, type Logger } from '#lib'
 import { readCookie } from './cookie.ts'
+import { recordEvent } from './events.ts'
 import { type BeamPod, missingLinks } from './nodes.ts'
 
 /**
@@ -17,6 +18,8 @@ const askMs = 3_000
 const joinMs = 10_000
 /** Between looks at a mesh that is whole: a partition is found by this. */
 const steadyMs = 2_000
+/** Nodes that boot, and pods that are about to go, cannot be reached either: only what lasts is told. */
+const patienceMs = 30_000
 const backoff = { initial: 50, max: 5_000 }
 
 /** Keeps the nodes of one app connected to each other, until stopped. */
@@ -47,9 +50,11 @@ interface Link {
 export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh {
   const links = new Map<string, Link>()
   let wanted: readonly BeamPod[] = []
-  let said = ''
+  let trouble: { since: number; told: boolean } | undefined
   let wake = new AbortController()
   const joining = new Set<string>()
+  /** Why pairs could not be connected when it was last tried. */
+  const apart = new Map<string, string>()
   /** Connections in a row that did not last: somebody else uses our name, or the node crashes again and again. */
   let shortLived = 0
   const poke = () => wake.abort()
@@ -78,9 +83,28 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
     if (!node || joining.has(pair)) return
     joining.add(pair)
     connectNode(node, to, signal)
-      .then(poke)
-      .catch((error) => log.debug({ app, error: errorMessage(error) }, 'two nodes are not connected'))
+      .then(() => {
+        apart.delete(pair)
+        poke()
+      })
+      .catch((error) => apart.set(pair, errorMessage(error)))
       .finally(() => joining.delete(pair))
+  }
+
+  const tell = (problem: string | undefined, nodes: number) => {
+    if (problem === undefined) {
+      if (trouble) log.info({ app, nodes }, 'the nodes know each other again')
+      trouble = undefined
+      return
+    }
+    if (!trouble) log.info({ app, problem }, 'the nodes do not all know each other')
+    trouble ??= { since: clock.monotonic(), told: false }
+    if (trouble.told || clock.monotonic() - trouble.since < patienceMs) return
+    trouble.told = true
+    const event = { type: 'Warning', reason: 'BeamClusterIncomplete', message: problem } as const
+    recordEvent(kube, clock, app, event).catch((error) =>
+      log.warn({ app, error: errorMessage(error) }, 'no event left'),
+    )
   }
 
   /** @returns whether every node knows all others */
@@ -105,13 +129,13 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
       }),
     )
     const missing = missingLinks(known)
-    for (const [from, to] of missing) join(from, to)
-    const problem = problems.sort()[0] ?? ''
-    if (problem !== said) {
-      if (problem) log.info({ app, problem }, 'the nodes do not all know each other yet')
-      else if (pods.length > 1) log.info({ app, nodes: pods.length }, 'the nodes know each other')
-      said = problem
+    for (const [from, to] of missing) {
+      const reason = apart.get(`${from} ${to}`)
+      if (reason) problems.push(reason)
+      join(from, to)
     }
+    if (missing.length === 0) apart.clear()
+    tell(problems.sort()[0], pods.length)
     return missing.length === 0 && problems.length === 0
   }
 
@@ -122,6 +146,7 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
       failures = (await look()) ? 0 : failures + 1
       if (shortLived > 0) await clock.sleep(backoffDelay(shortLived, backoff), signal)
       await clock.sleep(failures === 0 ? steadyMs : backoffDelay(failures, backoff), pause)
+      if (failures === 0 && !pause.aborted) shortLived = 0
     }
     for (const { node } of links.values()) node.close()
     links.clear()

@@ -46,8 +46,9 @@ export async function evaluateOn(context: Context, pod: BeamPod, source: string,
     if (isAtom(kind, 'ok')) return text
     throw new CuddleError('rpc-failed', text.trim())
   } catch (error) {
+    if (signal?.aborted) throw new CuddleError('interrupted', 'stopped; the process that evaluated was ended')
     if (!(error instanceof RemoteError)) throw error
-    throw new CuddleError('rpc-failed', error.message, { cause: error })
+    throw new CuddleError('rpc-failed', error.message, { details: error.details, cause: error })
   } finally {
     node.close()
   }

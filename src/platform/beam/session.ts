@@ -1,9 +1,10 @@
 import type { BeamNode } from '#beam'
-import { Event, Pod } from '#kube'
-import { CuddleError, randomSuffix, rfc3339 } from '#lib'
+import { Pod } from '#kube'
+import { CuddleError } from '#lib'
 import type { Context } from '../context.ts'
 import { getApp } from '../releases.ts'
 import { readCookie } from './cookie.ts'
+import { recordEvent } from './events.ts'
 import { type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
 
 export interface NodeChoice {
@@ -52,32 +53,11 @@ export async function openNode(
   { verb, seat, signal }: { verb: string; seat: number; signal?: AbortSignal },
 ): Promise<BeamNode> {
   const cookie = await readCookie(context.kube, node)
-  await leaveTrace(context, node, verb)
+  // Not with which words: they may hold secrets.
+  const message = `${context.user} used "cuddle ${verb}" on pod ${node.pod}`
+  await recordEvent(context.kube, context.clock, node.namespace, { type: 'Normal', reason: 'BeamAccess', message })
   const { connect } = await import('#beam')
   const { name, host, port } = node
   const ourName = `rem-cuddle-${seat % names}@127.0.0.1`
   return connect({ name, host, port, cookie, ourName, clock: context.clock, ...(signal && { signal }) })
-}
-
-/** Who did what, to which node; not with which words, for they may hold secrets. */
-async function leaveTrace(context: Context, node: BeamPod, verb: string): Promise<void> {
-  const app = await getApp(context, node.namespace)
-  const { name, uid } = app.metadata
-  const at = rfc3339(context.clock.now())
-  // Events about what has no namespace are in "default".
-  await context.kube.create(Event, {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { name: `${name}.beam.${randomSuffix(10)}`, namespace: 'default' },
-    involvedObject: { apiVersion: app.apiVersion, kind: app.kind, name: name!, uid: uid! },
-    type: 'Normal',
-    reason: 'BeamAccess',
-    message: `${context.user} used "cuddle ${verb}" on pod ${node.pod}`.slice(0, 1000),
-    count: 1,
-    firstTimestamp: at,
-    lastTimestamp: at,
-    source: { component: 'cuddle' },
-    reportingComponent: 'cuddle',
-    reportingInstance: '',
-  } as never)
 }
