@@ -46,7 +46,7 @@ export async function startPlatform(
     log,
     signal,
     caCertificate,
-    also: [appController({ onDestroyed }), meshController({ clock, log, signal })],
+    also: [appController({ onDestroyed }), meshController({ kube, clock, log, signal })],
   })
   platform = await startPlatformServer({
     kube,

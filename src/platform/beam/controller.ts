@@ -1,4 +1,4 @@
-import { Pod } from '#kube'
+import { type Kube, Pod } from '#kube'
 import type { Clock, Logger } from '#lib'
 import { type Controller, controller } from '#operator'
 import { App, type AppObject, labels } from '../kinds.ts'
@@ -9,8 +9,14 @@ import { beamNodeLabel, beamPod } from './nodes.ts'
  * Connects the BEAM nodes of each app to each other after every start, scale, kill and rollout. Costs nothing for apps that
  * are no clusters: the caches are shared with the other controllers, and the BEAM client is loaded for the first node.
  */
-export function meshController(options: { clock: Clock; log: Logger; signal: AbortSignal }): Controller<AppObject> {
-  const { clock, log, signal } = options
+export function meshController(options: {
+  /** Meshes outlive the pass that starts them, and so the pass's own client. */
+  kube: Kube
+  clock: Clock
+  log: Logger
+  signal: AbortSignal
+}): Controller<AppObject> {
+  const { kube, clock, log, signal } = options
   const meshes = new Map<string, { mesh: Mesh; stop: AbortController }>()
   return controller(App, {
     name: 'cuddle-beam',
@@ -39,7 +45,7 @@ export function meshController(options: { clock: Clock; log: Logger; signal: Abo
     const stop = new AbortController()
     const mesh = startMesh({
       app: axn.name,
-      kube: axn.kube,
+      kube,
       clock,
       log,
       signal: AbortSignal.any([signal, stop.signal]),

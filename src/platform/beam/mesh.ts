@@ -124,7 +124,7 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
           known.set(pod.name, await knownBy(await link(pod), signal))
         } catch (error) {
           known.set(pod.name, undefined)
-          problems.push(errorMessage(error))
+          problems.push(`pod ${pod.pod}: ${errorMessage(error)}`)
         }
       }),
     )
