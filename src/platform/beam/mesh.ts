@@ -128,6 +128,7 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
         }
       }),
     )
+    if (signal.aborted) return false
     const missing = missingLinks(known)
     for (const [from, to] of missing) {
       const reason = apart.get(`${from} ${to}`)
