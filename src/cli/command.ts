@@ -25,6 +25,16 @@ export interface Invocation {
   /** The checkout of Cuddle. */
   root: string
   signal: AbortSignal
+  /** All verbs, for those that speak of the others. */
+  verbs: Record<string, VerbEntry>
+}
+
+/** How a verb stands in the help; its code is loaded only when it is called. */
+export interface VerbEntry {
+  group: string
+  summary: string
+  hidden?: boolean
+  load: () => Promise<{ default: Command }>
 }
 
 /** One verb, one file. */

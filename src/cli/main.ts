@@ -35,7 +35,7 @@ async function main(words: readonly string[]): Promise<number> {
       return 0
     }
     const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-    const invocation: Invocation = { ...parsed, out, home, cwd: process.cwd(), env, root, signal: stop.signal }
+    const invocation: Invocation = { ...parsed, out, home, cwd: process.cwd(), env, root, signal: stop.signal, verbs }
     return await command.run(invocation)
   } catch (error) {
     out.done()

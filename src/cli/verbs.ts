@@ -1,13 +1,6 @@
-import type { Command } from './command.ts'
+import type { VerbEntry } from './command.ts'
 
-interface Entry {
-  group: string
-  summary: string
-  hidden?: boolean
-  load: () => Promise<{ default: Command }>
-}
-
-const verb = (group: string, summary: string, load: Entry['load'], hidden = false): Entry => ({
+const verb = (group: string, summary: string, load: VerbEntry['load'], hidden = false): VerbEntry => ({
   group,
   summary,
   load,
@@ -15,7 +8,7 @@ const verb = (group: string, summary: string, load: Entry['load'], hidden = fals
 })
 
 /** All commands, in the order of the help; each is loaded only when it is called. */
-export const verbs: Record<string, Entry> = {
+export const verbs: Record<string, VerbEntry> = {
   up: verb('This machine', 'start the cluster and the platform', () => import('./verbs/up.ts')),
   down: verb('This machine', 'stop everything; up brings it back', () => import('./verbs/down.ts')),
   status: verb('This machine', 'what runs here, and where it answers', () => import('./verbs/status.ts')),

@@ -8,11 +8,8 @@ export default {
   describe:
     'To have it always, put the line of the example into ~/.bashrc, ~/.zshrc (below compinit) or ~/.config/fish/config.fish.',
   examples: ['source <(cuddle completion bash)', 'source <(cuddle completion zsh)', 'cuddle completion fish | source'],
-  async run({ out, positionals }) {
-    const [{ verbs }, { completionTable, shells }] = await Promise.all([
-      import('../verbs.ts'),
-      import('../completion/table.ts'),
-    ])
+  async run({ out, positionals, verbs }) {
+    const { completionTable, shells } = await import('../completion/table.ts')
     const shell = shells.find((name) => name === positionals[0])
     if (!shell)
       throw new CuddleError('usage', `there is no completion for "${positionals[0]}"`, {
