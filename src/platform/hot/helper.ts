@@ -1,0 +1,293 @@
+/**
+ * What runs on the node during a hot upgrade: one process, linked to us, interpreted by `erl_eval` so that nothing is
+ * installed. It traps exits and never waits without a limit: when we vanish, or say nothing for too long, it puts the old
+ * code and state back and resumes what it suspended. It obeys `prepare` (by being started), then `apply`, then `commit`
+ * or `abort`, and reports after each; every report is `{Self, Kind, Details}`.
+ *
+ * Requests to processes are the messages of sys(3), sent to all of them before the first answer is awaited: ten thousand
+ * are suspended together, not one after the other. Signals between two processes keep their order, so a `resume`
+ * sent after a `suspend` that was not answered heals that process too.
+ */
+export const helperSource = `
+process_flag(trap_exit, true),
+Self = self(),
+Tell = fun(Kind, Details) -> Owner ! {Self, Kind, Details} end,
+Limit = fun(L) -> lists:sublist(L, 50) end,
+Md5 = fun(M) -> try erlang:get_module_info(M, md5) catch _:_ -> none end end,
+Vsn = fun(M) -> try proplists:get_value(vsn, erlang:get_module_info(M, attributes)) of [V] -> V; V -> V catch _:_ -> undefined end end,
+Now = fun() -> erlang:monotonic_time(microsecond) end,
+Describe = fun(P) -> {P, try proc_lib:initial_call(P) of {IM, IF, IA} -> {IM, IF, length(IA)}; false -> element(2, erlang:process_info(P, initial_call)) catch _:_ -> unknown end} end,
+
+Collect = fun Collect(Tag, Pending, Until, Acc) when map_size(Pending) =:= 0 -> {Acc, []};
+  Collect(Tag, Pending, Until, Acc) ->
+    receive
+      {{Tag, P}, Reply} -> Collect(Tag, maps:remove(P, Pending), Until, [{P, Reply} | Acc]);
+      {'DOWN', _, process, P, _} -> put({down, P}, true), Collect(Tag, maps:remove(P, Pending), Until, Acc)
+    after max(0, Until - erlang:monotonic_time(millisecond)) -> {Acc, maps:keys(Pending)}
+    end
+end,
+Ask = fun(Requests, Ms) ->
+  Tag = make_ref(),
+  Alive = [R || {P, _} = R <- Requests, get({down, P}) =:= undefined],
+  lists:foreach(fun({P, Request}) -> P ! {system, {Self, {Tag, P}}, Request} end, Alive),
+  Collect(Tag, maps:from_list([{P, true} || {P, _} <- Alive]), erlang:monotonic_time(millisecond) + Ms, [])
+end,
+
+%% Not made where the states are in scope: a fun takes along what it can see.
+Constant = fun(Value) -> fun(_) -> Value end end,
+%% get_state and replace_state answer with the bare state, or {error, Why}.
+Failed = fun({error, _}) -> true; (_) -> false end,
+Users = fun(M) -> [P || P <- processes(), P =/= Self, erlang:check_process_code(P, M)] end,
+Purge = fun(Ms) ->
+  Held = [M || M <- Ms, erlang:check_old_code(M)],
+  case [{M, Limit([Describe(P) || P <- Ps]), length(Ps)} || M <- Held, (Ps = Users(M)) =/= []] of
+    [] -> [{M, [], 0} || M <- Held, not code:soft_purge(M)];
+    Lingering when Hard -> lists:foreach(fun code:purge/1, Held), [];
+    Lingering -> Lingering
+  end
+end,
+
+Exports = fun(M, F, A) -> erlang:function_exported(M, F, A) end,
+Classify = fun(P, Is) ->
+  case proc_lib:initial_call(P) of
+    {supervisor, M, _} when is_map_key(M, Is) -> {P, M, supervisor};
+    {M, init, [_]} when is_map_key(M, Is) -> {P, M, gen};
+    {M, _, _} when is_map_key(M, Is) ->
+      case Exports(M, system_code_change, 4) of true -> {P, M, special}; false -> none end;
+    _ -> none
+  end
+end,
+Scan = fun(Is) -> [X || P <- processes(), P =/= Self, (X = Classify(P, Is)) =/= none] end,
+Children = fun(Is) ->
+  Supervisors = [P || P <- processes(), case proc_lib:initial_call(P) of {supervisor, _, _} -> true; {'Elixir.DynamicSupervisor', init, _} -> true; _ -> false end],
+  [{P, M, gen} || S <- Supervisors,
+    {_, P, worker, [M | _]} <- try gen_server:call(S, which_children, 2000) catch _:_ -> [] end,
+    is_pid(P), node(P) =:= node(), is_map_key(M, Is),
+    case proc_lib:initial_call(P) of {Other, init, [_]} -> Other =/= M; _ -> false end]
+end,
+Migrates = fun({_, _, supervisor}) -> true;
+  ({_, _, special}) -> true;
+  ({_, M, gen}) -> Exports(M, code_change, 3) orelse Exports(M, code_change, 4)
+end,
+
+Prepare = fun() ->
+  Plan = lists:filtermap(fun({M, Bin, Expected, Previous, File, OnLoad}) ->
+    case {code:module_md5(Bin), Md5(M)} of
+      {undefined, _} -> throw({refused, {bad_binary, M}});
+      {Same, Same} -> false;
+      {New, none} -> {true, {M, Bin, New, File, none, none, OnLoad}};
+      {_, Old} when Expected =/= any, Old =/= Expected -> throw({refused, {unexpected_version, M}});
+      {New, Old} ->
+        Where = case code:which(M) of Path when is_list(Path) -> Path; _ -> File end,
+        Disk = case code:get_object_code(M) of {_, B0, _} -> B0; error -> none end,
+        case [B || B <- [Previous, Disk], is_binary(B), code:module_md5(B) =:= Old] of
+          [B | _] -> {true, {M, Bin, New, Where, Old, B, OnLoad}};
+          [] -> throw({refused, {no_previous_binary, M}})
+        end
+    end
+  end, Modules),
+  case Purge([M || {M, _, _, _, _, _, _} <- Plan] ++ Removed) of
+    [] -> ok;
+    Lingering -> throw({refused, {lingering, Lingering}})
+  end,
+  Together = [{M, File, Bin} || {M, Bin, _, File, _, _, false} <- Plan],
+  Prepared = case code:prepare_loading(Together) of
+    {ok, Ready} -> Ready;
+    {error, Whys} -> throw({refused, {not_loadable, Whys}})
+  end,
+  Is = maps:from_list([{M, true} || {M, _, _, _, Old, _, _} <- Plan, Old =/= none]),
+  {Plan, Prepared, Is}
+end,
+
+Suspend = fun(Found) ->
+  lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found),
+  put(suspended, Found ++ get(suspended)),
+  case Ask([{P, suspend} || {P, _, _} <- Found], SuspendMs) of
+    {_, []} -> ok;
+    {_, Late} -> throw({failed, {not_suspended, Limit([Describe(P) || P <- Late]), length(Late)}})
+  end
+end,
+Outcome = fun(Replies, Stuck) ->
+  put(stuck, Stuck),
+  case [{P, Why} || {P, {error, Why}} <- Replies] of
+    [] when Stuck =:= [] -> ok;
+    [] -> throw({failed, {code_change_timeout, Limit([Describe(P) || P <- Stuck]), length(Stuck)}});
+    [{P, Why} | _] = Bad -> throw({failed, {code_change, Describe(P), Why, length(Bad)}})
+  end
+end,
+Change = fun(Migrating, VsnOf) ->
+  {Replies, Stuck} = Ask([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _} <- Migrating], ChangeMs),
+  put(migrated, [P || {P, ok} <- Replies] ++ get(migrated)),
+  Outcome(Replies, Stuck)
+end,
+Snapshot = fun(Migrating) ->
+  Bytes = lists:sum([case erlang:process_info(P, memory) of {_, N} -> N; _ -> 0 end || {P, _, _} <- Migrating]),
+  case Bytes =< SnapshotBytes of
+    false -> none;
+    true ->
+      {Replies, _} = Ask([{P, get_state} || {P, _, _} <- Migrating], SuspendMs),
+      maps:from_list([R || {_, State} = R <- Replies, not Failed(State)])
+  end
+end,
+%% code_change of one process of each module, in a process that can be thrown away, with a copy of its state.
+Rehearse = fun(Migrating, VsnOf) ->
+  Firsts = maps:values(lists:foldl(fun({_, M, gen} = X, Acc) -> Acc#{M => X}; (_, Acc) -> Acc end, #{}, Migrating)),
+  {States, _} = Ask([{P, get_state} || {P, _, _} <- Firsts], SuspendMs),
+  lists:foreach(fun({P, State}) ->
+      {_, M, _} = lists:keyfind(P, 1, Firsts),
+      Run = case {proc_lib:initial_call(P), State} of
+        {{M, init, _}, {S, D}} -> case Exports(M, code_change, 4) of true -> [VsnOf(M), S, D, Extra]; false -> [VsnOf(M), State, Extra] end;
+        {{M, init, _}, _} -> case Exports(M, code_change, 3) of true -> [VsnOf(M), State, Extra]; false -> none end;
+        _ -> none
+      end,
+      case Run of
+        none -> ok;
+        Args ->
+          {Scratch, Ref} = spawn_monitor(fun() -> exit({rehearsed, try apply(M, code_change, Args) catch _:Why -> {raised, Why} end}) end),
+          receive
+            {'DOWN', Ref, _, _, {rehearsed, Answer}} when is_tuple(Answer), element(1, Answer) =:= ok -> ok;
+            {'DOWN', Ref, _, _, {rehearsed, {raised, Why}}} -> throw({failed, {code_change, Describe(P), Why, 1}});
+            {'DOWN', Ref, _, _, {rehearsed, {error, Why}}} -> throw({failed, {code_change, Describe(P), Why, 1}});
+            {'DOWN', Ref, _, _, Other} -> throw({failed, {code_change, Describe(P), {bad_return_value, Other}, 1}})
+          after ChangeMs ->
+            exit(Scratch, kill),
+            throw({failed, {code_change_timeout, [Describe(P)], 1}})
+          end
+      end
+  end, [R || {_, Got} = R <- States, not Failed(Got)])
+end,
+Load = fun(Plan, Prepared) ->
+  put(loading, true),
+  case code:finish_loading(Prepared) of
+    ok -> ok;
+    {error, Whys} -> throw({failed, {not_loaded, Whys}})
+  end,
+  [case code:load_binary(M, File, Bin) of {module, M} -> ok; {error, Why} -> throw({failed, {not_loaded, [{M, Why}]}}) end
+    || {M, Bin, _, File, _, _, true} <- Plan],
+  case [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =/= New] of
+    [] -> ok;
+    Wrong -> throw({failed, {not_verified, Wrong}})
+  end
+end,
+
+Apply = fun(Plan, Prepared, Is) ->
+  Found = lists:ukeysort(1, Children(Is) ++ Scan(Is)),
+  put(since, Now()),
+  Suspend(Found),
+  Suspend([X || {P, _, _} = X <- Scan(Is), not lists:keymember(P, 1, Found)]),
+  All = get(suspended),
+  put(suspended_us, Now() - get(since)),
+  Down = maps:from_list([{M, {down, Target}} || {M, Target} <- Targets]),
+  case Direction of
+    down ->
+      Migrating = [X || X <- All, Migrates(X)],
+      put(snapshot, Snapshot(Migrating)),
+      Change(Migrating, fun(M) -> maps:get(M, Down, {down, undefined}) end),
+      Load(Plan, Prepared);
+    up ->
+      Before = maps:from_list([{M, Vsn(M)} || M <- maps:keys(Is)]),
+      put(before, Before),
+      VsnOf = fun(M) -> maps:get(M, Before, undefined) end,
+      Load(Plan, Prepared),
+      Migrating = [X || X <- All, Migrates(X)],
+      Rehearse(Migrating, VsnOf),
+      put(snapshot, Snapshot(Migrating)),
+      Change(Migrating, VsnOf)
+  end,
+  #{processes => length(All), migrated => length(get(migrated)), modules => length(Plan)}
+end,
+
+Resume = fun() ->
+  {_, Late} = Ask([{P, resume} || {P, _, _} <- get(suspended)], SuspendMs),
+  Late
+end,
+Restore = fun(Plan) ->
+  Migrated = get(migrated),
+  Stuck = get(stuck),
+  Loaded = get(loading),
+  Unrestored = case {Migrated, get(snapshot), Direction} of
+    {[], _, _} -> [];
+    {_, none, up} ->
+      Before = get(before),
+      {Replies, _} = Ask([{P, {change_code, M, {down, maps:get(M, Before, undefined)}, Extra}} || {P, M, _} <- get(suspended), lists:member(P, Migrated)], ChangeMs),
+      Migrated -- [P || {P, ok} <- Replies];
+    {_, none, down} -> Migrated;
+    _ -> []
+  end,
+  Lingering = case Loaded of
+    true ->
+      Ms = [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =:= New],
+      Held = Purge(Ms),
+      Free = [M || M <- Ms, not lists:keymember(M, 1, Held)],
+      Old = [{M, File, B} || {M, _, _, File, _, B, _} <- Plan, B =/= none, lists:member(M, Free)],
+      case code:atomic_load([X || {M, _, _} = X <- Old, not lists:keymember(M, 1, [{N, x} || {N, _, _, _, _, _, true} <- Plan])]) of
+        ok -> ok;
+        {error, _} -> [code:load_binary(M, File, B) || {M, File, B} <- Old]
+      end,
+      [code:load_binary(M, File, B) || {M, _, _, File, _, B, true} <- Plan, B =/= none, lists:member(M, Free)],
+      [begin code:delete(M), code:soft_purge(M) end || {M, _, _, _, none, _, _} <- Plan, lists:member(M, Free)],
+      Held;
+    _ -> []
+  end,
+  Lost = case get(snapshot) of
+    none -> Unrestored;
+    States ->
+      Back = [{P, {replace_state, Constant(maps:get(P, States))}} || P <- Migrated, is_map_key(P, States)],
+      {Restored, _} = Ask(Back, SuspendMs),
+      Migrated -- [P || {P, State} <- Restored, not Failed(State)]
+  end,
+  [exit(P, kill) || KillStuck, P <- Stuck],
+  Late = Resume(),
+  Wrong = [M || {M, _, _, _, Old, _, _} <- Plan, Md5(M) =/= Old],
+  #{lingering => Lingering, lost => Limit([Describe(P) || P <- Lost, get({down, P}) =:= undefined]),
+    stuck => Limit([Describe(P) || P <- Stuck]), late => Limit([Describe(P) || P <- Late, not lists:member(P, Stuck)]), wrong => Wrong,
+    suspended_us => case get(since) of undefined -> 0; Since -> Now() - Since end}
+end,
+StartChildren = fun() ->
+  [try supervisor:restart_child(S, Id) of {error, Why} when Why =/= running, Why =/= restarting -> {Id, Why}; _ -> ok catch _:Why -> {Id, Why} end
+    || {S, _, supervisor} <- get(suspended), get({down, S}) =:= undefined,
+       {Id, undefined, _, _} <- try gen_server:call(S, which_children, 2000) catch _:_ -> [] end]
+end,
+
+put(suspended, []), put(migrated, []), put(stuck, []), put(snapshot, none), put(loading, false),
+try Prepare() of
+  {Plan, Prepared, Is} ->
+    Tell(prepared, #{modules => [M || {M, _, _, _, _, _, _} <- Plan], processes => length(Scan(Is))}),
+    receive
+      {cuddle, apply} ->
+        Result = try {applied, Apply(Plan, Prepared, Is)} catch
+          throw:{failed, Why} -> {failed, Why};
+          Class:Reason:Stack -> {failed, {internal, Class, Reason, Limit(Stack)}}
+        end,
+        Verdict = case Result of
+          {failed, _} -> Result;
+          {applied, Details} ->
+            Tell(applied, Details),
+            receive
+              {cuddle, commit} -> commit;
+              {cuddle, abort} -> {failed, told};
+              {'EXIT', Owner, _} -> {failed, alone}
+            after HoldMs -> {failed, no_word}
+            end
+        end,
+        case Verdict of
+          commit ->
+            Late2 = Resume(),
+            Held = Now() - get(since),
+            Problems = [X || X <- StartChildren(), X =/= ok],
+            [begin code:soft_purge(M) andalso code:delete(M) end || M <- Removed],
+            Tell(committed, #{suspend_us => get(suspended_us), suspended_us => Held, problems => Problems,
+              late => Limit([Describe(P) || P <- Late2]),
+              wrong => [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =/= New]});
+          {failed, Why2} ->
+            Tell(aborted, {Why2, Restore(Plan)})
+        end;
+      {cuddle, abort} -> Tell(untouched, told);
+      {'EXIT', Owner, _} -> ok
+    after PrepareMs -> Tell(untouched, no_word)
+    end
+catch
+  throw:{refused, Refusal} -> Tell(refused, Refusal);
+  Class0:Reason0:Stack0 -> Tell(refused, {internal, Class0, Reason0, Limit(Stack0)})
+end,
+ok`

@@ -1,0 +1,82 @@
+import { atom, type BeamNode, type Term, textOf } from '#beam'
+import { type HotOptions, type HotUpgrade, type NodeReport, type PreparedNode, prepareNode } from './node-upgrade.ts'
+
+export type HotOutcome =
+  /** The new code runs on all nodes. */
+  | { kind: 'committed'; nodes: ReadonlyMap<string, NodeReport> }
+  /** Nothing was touched anywhere. */
+  | { kind: 'refused'; reason: string; nodes: ReadonlyMap<string, NodeReport> }
+  /** All nodes are as they were. */
+  | { kind: 'aborted'; reason: string; nodes: ReadonlyMap<string, NodeReport> }
+  /**
+   * It is not known, or not so, that all nodes run one version: ask them ({@link loadedVersions}) once they answer, and
+   * restart those in `doubtful` with the version that is wanted.
+   */
+  | { kind: 'mixed'; reason: string; doubtful: readonly string[]; nodes: ReadonlyMap<string, NodeReport> }
+
+/**
+ * A hot upgrade of all nodes or none, in three steps, each on all nodes before the next begins anywhere: prepare (code in
+ * memory, gates), apply (suspend, load, code_change), commit (resume). What fails in one of the first two is taken back
+ * everywhere. Until its commit a node that loses us goes back by itself.
+ */
+export async function hotRollout(
+  nodes: readonly BeamNode[],
+  upgrade: HotUpgrade,
+  options: HotOptions = {},
+): Promise<HotOutcome> {
+  const reports = new Map<string, NodeReport>()
+  const told = await Promise.all(nodes.map((node) => prepareNode(node, upgrade, options)))
+  const prepared: PreparedNode[] = []
+  for (const [index, one] of told.entries()) {
+    if ('state' in one) reports.set(nodes[index].name, one)
+    else prepared.push(one)
+  }
+  const takeBack = async () => {
+    await Promise.all(
+      prepared.map(async (one) => reports.set(one.node.name, reports.get(one.node.name) ?? (await one.abort()))),
+    )
+  }
+  if (reports.size > 0 || options.signal?.aborted) {
+    await takeBack()
+    return verdict('refused', reports)
+  }
+  const applied = await Promise.all(prepared.map((one) => one.apply()))
+  for (const [index, report] of applied.entries()) if (report) reports.set(prepared[index].node.name, report)
+  if (reports.size > 0 || options.signal?.aborted) {
+    await takeBack()
+    return verdict('aborted', reports)
+  }
+  await Promise.all(prepared.map(async (one) => reports.set(one.node.name, await one.commit())))
+  return verdict('committed', reports)
+}
+
+function verdict(wanted: 'committed' | 'refused' | 'aborted', nodes: ReadonlyMap<string, NodeReport>): HotOutcome {
+  const all = [...nodes]
+  const cause = all.find(([, report]) => 'reason' in report && report.reason !== byAnother) ?? all[0]
+  const reason = cause && 'reason' in cause[1] ? `${cause[0]}: ${cause[1].reason}` : ''
+  const fits = (report: NodeReport) =>
+    wanted === 'committed'
+      ? report.state === 'committed'
+      : report.state === 'untouched' ||
+        report.state === 'aborted' ||
+        (report.state === 'lost' && report.told !== 'commit')
+  const doubtful = all.filter(([, report]) => !fits(report)).map(([name]) => name)
+  if (doubtful.length > 0) return { kind: 'mixed', reason, doubtful, nodes }
+  return wanted === 'committed' ? { kind: wanted, nodes } : { kind: wanted, reason, nodes }
+}
+
+const byAnother = 'another node could not'
+
+/** `module_info(md5)` of modules on a node; undefined for those that are not loaded. In hex. */
+export async function loadedVersions(
+  node: BeamNode,
+  modules: readonly string[],
+): Promise<Map<string, string | undefined>> {
+  const loaded = await node.callAll(modules.map((name) => ['erlang', 'module_loaded', [atom(name)]]))
+  const present = modules.filter((_, index) => textOf(loaded[index]) === 'true')
+  const sums = await node.callAll(present.map((name) => ['erlang', 'get_module_info', [atom(name), atom('md5')]]))
+  const byName = new Map(present.map((name, index) => [name, hex(sums[index])]))
+  return new Map(modules.map((name) => [name, byName.get(name)]))
+}
+
+const hex = (term: Term) => (term instanceof Uint8Array ? Buffer.from(term).toString('hex') : undefined)
