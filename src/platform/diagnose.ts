@@ -180,7 +180,10 @@ function signalOf({ exitCode = 0, signal }: Failure): string {
 export function failureLines(failure: Failure, release: string, serving: string | undefined): string[] {
   const lines = [`!     ${release} failed: ${failure.message}`]
   const fact = (name: string, value: string | number | undefined) => {
-    if (value !== undefined && value !== '') lines.push(`        ${`${name}:`.padEnd(14)}${value}`)
+    if (value === undefined || value === '') return
+    // What a probe or an event repeats of an app's answer can be a whole page.
+    const text = String(value).replace(/\s+/g, ' ')
+    lines.push(`        ${`${name}:`.padEnd(14)}${text.length > 240 ? `${text.slice(0, 240)}…` : text}`)
   }
   fact('process', failure.process)
   fact('pod', failure.pod)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '#kube'
-import { report } from './diagnose.ts'
+import { failureLines, report } from './diagnose.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
@@ -229,4 +229,16 @@ test('a process without probes counts when its ReplicaSet calls it available', (
   assert.equal(serving(wanted, view), false)
   view.replicaSets[0].status = { replicas: 1, availableReplicas: 1 }
   assert.equal(serving(wanted, view), true)
+})
+
+test('a page that a probe got for an answer becomes one line', () => {
+  const probe = `Startup probe failed: HTTP probe failed with statuscode: 404: <html>\n  <head>\n${'x'.repeat(1000)}`
+  const lines = failureLines(
+    { reason: 'probe', message: 'no', process: 'web', probe, logs: [], events: [] },
+    'shop v2',
+    'v1',
+  )
+  const told = lines.find((line) => line.includes('probe:'))!
+  assert.match(told, /statuscode: 404: <html> <head> x+…$/)
+  assert.doesNotMatch(told, /\n/)
 })
