@@ -16,7 +16,7 @@ Limit = fun(L) -> lists:sublist(L, 50) end,
 Md5 = fun(M) -> try erlang:get_module_info(M, md5) catch _:_ -> none end end,
 Vsn = fun(M) -> try proplists:get_value(vsn, erlang:get_module_info(M, attributes)) of [V] -> V; V -> V catch _:_ -> undefined end end,
 Now = fun() -> erlang:monotonic_time(microsecond) end,
-Describe = fun(P) -> {P, try proc_lib:initial_call(P) of {IM, IF, IA} -> {IM, IF, length(IA)}; false -> element(2, erlang:process_info(P, initial_call)) catch _:_ -> unknown end} end,
+Describe = fun(P) -> {P, try case proc_lib:initial_call(P) of {IM, IF, IA} -> {IM, IF, length(IA)}; false -> element(2, erlang:process_info(P, initial_call)) end catch _:_ -> unknown end} end,
 
 Collect = fun Collect(Tag, Pending, Until, Acc) when map_size(Pending) =:= 0 -> {Acc, []};
   Collect(Tag, Pending, Until, Acc) ->

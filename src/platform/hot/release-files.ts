@@ -1,0 +1,44 @@
+import { Readable } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { type Layout, mediaTypes, readManifest, readTar } from '#image'
+import type { ReleaseFiles } from './release-diff.ts'
+
+/** What {@link listRelease} reads; of ERTS the name of one file is enough. */
+const wanted = /^(lib\/[^/]+\/(ebin\/[^/]+\.(beam|app)|priv\/.+)|releases\/[^/]+\/([^/]+|consolidated\/[^/]+\.beam))$/
+
+/**
+ * The files of the release in an image that our builder made (below `app/`), upper layers over lower ones, with
+ * whiteouts (image-spec, layer.md). Paths as in the release.
+ * @throws CuddleError `blob-missing`, `bad-manifest`, `bad-archive`
+ */
+export async function readRelease(layout: Layout, digest: string): Promise<ReleaseFiles> {
+  const files = new Map<string, Uint8Array>()
+  for (const layer of readManifest(layout, digest).layers) {
+    const packed = Readable.from(layout.stream(layer.digest), { objectMode: false })
+    const inflater =
+      layer.mediaType === mediaTypes.zstd
+        ? createZstdDecompress()
+        : layer.mediaType === mediaTypes.gzip
+          ? createGunzip()
+          : undefined
+    if (inflater) packed.on('error', (error) => inflater.destroy(error))
+    for await (const entry of readTar(inflater ? packed.pipe(inflater) : packed)) {
+      const [, path] = /^(?:\.\/)?app\/(.+?)\/?$/.exec(entry.path) ?? []
+      if (path === undefined) continue
+      const hidden = /^(.*\/)?\.wh\.(.+)$/.exec(path)
+      if (hidden) {
+        const gone = hidden[2] === '.wh..opq' ? (hidden[1] ?? '') : `${hidden[1] ?? ''}${hidden[2]}`
+        for (const name of [...files.keys()])
+          if (name === gone || name.startsWith(gone.replace(/\/?$/, '/'))) files.delete(name)
+        continue
+      }
+      const erts = /^erts-[^/]+/.exec(path)
+      if (erts) files.set(erts[0], new Uint8Array())
+      if (entry.type !== '0' || !wanted.test(path)) continue
+      const pieces: Buffer[] = []
+      for await (const piece of entry.content) pieces.push(Buffer.from(piece))
+      files.set(path, Buffer.concat(pieces))
+    }
+  }
+  return files
+}
