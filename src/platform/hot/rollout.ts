@@ -18,6 +18,9 @@ export type HotOutcome =
  * A hot upgrade of all nodes or none, in three steps, each on all nodes before the next begins anywhere: prepare (code in
  * memory, gates), apply (suspend, load, code_change), commit (resume). What fails in one of the first two is taken back
  * everywhere. Until its commit a node that loses us goes back by itself.
+ *
+ * Before it runs for real, the code_change of one process of each module is rehearsed with a copy of its state, in a process that is
+ * thrown away: one that raises or hangs is found while all states are untouched. So code_change runs once more than there are processes.
  */
 export async function hotRollout(
   nodes: readonly BeamNode[],
