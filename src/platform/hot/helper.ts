@@ -10,6 +10,7 @@
  */
 export const helperSource = `
 process_flag(trap_exit, true),
+process_flag(min_heap_size, 1000000),
 Self = self(),
 Tell = fun(Kind, Details) -> Owner ! {Self, Kind, Details} end,
 Limit = fun(L) -> lists:sublist(L, 50) end,
@@ -99,8 +100,8 @@ Prepare = fun() ->
   {Plan, Prepared, Is}
 end,
 
+Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
 Suspend = fun(Found) ->
-  lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found),
   put(suspended, Found ++ get(suspended)),
   case Ask([{P, suspend} || {P, _, _} <- Found], SuspendMs) of
     {_, []} -> ok;
@@ -171,10 +172,14 @@ Load = fun(Plan, Prepared) ->
 end,
 
 Apply = fun(Plan, Prepared, Is) ->
+  Known = processes(),
   Found = lists:ukeysort(1, Children(Is) ++ Scan(Is)),
+  Watch(Found),
   put(since, Now()),
   Suspend(Found),
-  Suspend([X || {P, _, _} = X <- Scan(Is), not lists:keymember(P, 1, Found)]),
+  Newer = [X || P <- processes() -- Known, (X = Classify(P, Is)) =/= none, not lists:keymember(P, 1, Found)],
+  Watch(Newer),
+  Suspend(Newer),
   All = get(suspended),
   put(suspended_us, Now() - get(since)),
   Down = maps:from_list([{M, {down, Target}} || {M, Target} <- Targets]),
