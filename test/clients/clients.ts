@@ -99,7 +99,7 @@ export async function kubectl(t: TestContext, home: Home, program: string): Prom
     },
     json: async (...args) => JSON.parse(await ok(...args, '-o', 'json')),
     follow(...args) {
-      const child = spawn(program, ['-n', namespace, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(program, ['-n', namespace, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] })
       t.after(() => child.kill('SIGKILL'))
       return following(child)
     },
