@@ -171,7 +171,7 @@ test('bad input is answered with what is wrong and what to do, and changes nothi
       [['config:get'], 64, /needs KEY/],
       [['config:get', 'A', 'B'], 64, /"B"/],
       [['config:unset'], 64, /needs KEY/],
-      [['ps:scale', 'web=-1'], 64, /PROCESS=COUNT/],
+      [['ps:scale', 'web=-1'], 64, /"-1" is no scale/],
       [['ps:scale', 'nope=1'], 1, /no process "nope"/],
       [['rollback', 'vx'], 64, /is no release/],
       [['rollback', `v${'9'.repeat(30)}`], 64, /is no release/],

@@ -100,7 +100,7 @@ test('from a push to a rollback, as a developer lives it', async (t) => {
   await t.test('what is mistyped gets an answer that helps', async () => {
     const cases: [string[], RegExp, number][] = [
       [['relases'], /did you mean cuddle releases\?/, 64],
-      [['ps:scale', 'web=lots'], /PROCESS=COUNT/, 64],
+      [['ps:scale', 'web=lots'], /"lots" is no scale/, 64],
       [['ps:scale', 'wbe=1'], /it has web/, 1],
       [['rollback', 'v99'], /no release v99/, 1],
       [['config:get', 'NOPE'], /no config var NOPE/, 1],
