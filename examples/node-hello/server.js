@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 
 const version = 'v1'
-const { PORT = '4000', HOST = '0.0.0.0', POD_NAME = 'this machine' } = process.env
+const { PORT = '4000', HOST = '0.0.0.0', HOSTNAME = 'this machine' } = process.env
 
 const pages = {
-  '/': () => `Hello from ${version}, pid ${process.pid} on ${POD_NAME}\n`,
+  '/': () => `Hello from ${version}, pid ${process.pid} on ${HOSTNAME}\n`,
   '/healthz': () => 'ok\n',
   '/halt': () => process.exit(1),
 }

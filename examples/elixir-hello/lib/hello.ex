@@ -7,7 +7,7 @@ defmodule Hello do
 
   @doc "Answers a request: `{status, text}`, or `{:stream, chunks}`."
   def call(%{path: "/"}) do
-    {200, "Hello from #{@version}, pid #{System.pid()} on #{System.get_env("POD_NAME", "this machine")}\n"}
+    {200, "Hello from #{@version}, pid #{System.pid()} on #{System.get_env("HOSTNAME", "this machine")}\n"}
   end
 
   def call(%{path: "/healthz"}), do: {200, "ok\n"}
