@@ -17,6 +17,10 @@ const cuddle = join(root, 'bin', 'cuddle')
 const stop = new AbortController()
 process.on('SIGINT', () => stop.abort())
 process.on('SIGTERM', () => stop.abort())
+process.on('SIGHUP', () => stop.abort())
+// Nobody reads on (`| head`, a closed window): end as after Ctrl-C, cleaning up.
+process.stdout.on('error', () => stop.abort())
+process.stderr.on('error', () => stop.abort())
 
 const temporary = mkdtempSync(join(tmpdir(), 'cuddle-demo-'))
 const home = join(temporary, 'home')
