@@ -49,12 +49,16 @@ keep() {
   [ "$(cat "$run/$name.pid" 2>/dev/null)" = "$child" ] && rm -f "$run/$name.pid"
 }
 
+agent= stopping=
+trap 'stopping=1; [ -z "$agent" ] || { kill -TERM "$agent" 2>/dev/null; wait "$agent"; }; kill -TERM "$control" 2>/dev/null' TERM INT HUP
 keep control & control=$!
 # The API is what everyone waits for, the node too: on two cores it answers a fifth sooner when node is not loading beside it.
 sleep 0.12
-keep node & agent=$!
-trap 'kill -TERM "$agent" 2>/dev/null; wait "$agent"; kill -TERM "$control" 2>/dev/null' TERM INT HUP
-wait "$agent"; wait "$control"
+if [ -z "$stopping" ]; then
+  keep node & agent=$!
+  wait "$agent"
+fi
+wait "$control"
 while kill -0 "$control" 2>/dev/null; do wait "$control"; done
 [ "$(cat "$run/supervisor.pid" 2>/dev/null)" = $$ ] && rm -f "$run/supervisor.pid"
 exit 0

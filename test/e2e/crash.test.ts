@@ -7,7 +7,9 @@ import { until } from '#lib/testing'
 import { startLoad } from '../../scripts/demo/load.ts'
 import { commitEdit, newHome } from './harness.ts'
 
-const rounds = 8
+const rounds = 12
+/** A kill comes at a moment that nobody chose. */
+const anyMoment = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 400))
 
 /** The pids of an app's own processes, from the environment marker that the node agent gives them. */
 async function appPids(home: Awaited<ReturnType<typeof newHome>>): Promise<string> {
@@ -45,6 +47,7 @@ test('SIGKILL of control, again and again under load: nothing fails, nothing res
     })
     assert.ok(created)
     acknowledged.push(name)
+    await anyMoment()
     const pid = home.pid('control')
     process.kill(pid, 'SIGKILL')
     await until(
@@ -75,6 +78,7 @@ test('SIGKILL of node, again and again: apps live on, and the router is back wit
   assert.equal((await home.git(repository, 'push', 'cuddle', 'main')).code, 0)
   const before = await appPids(home)
   for (let round = 0; round < rounds; round++) {
+    await anyMoment()
     const pid = home.pid('node')
     process.kill(pid, 'SIGKILL')
     await until(async () => home.pid('node') !== pid && (await home.get('hello')).status === 200, {
