@@ -32,7 +32,7 @@ const thirdParty: Record<string, readonly string[]> = {
   operator: ['zod'],
   manifests: ['yaml'],
   image: ['tar-stream'],
-  cluster: ['@peculiar/x509', 'croner', 'yaml', '@marcbachmann/cel-js', 'protobufjs', 'ws', 'tar-stream'],
+  cluster: ['croner', 'yaml', '@marcbachmann/cel-js'],
   platform: ['zod', 'tar-stream'],
   cli: ['tar-stream'],
 }
