@@ -5,9 +5,14 @@ export class AddressPool {
   readonly cidr: string
   readonly #prefix: string
   readonly #used = new Set<number>()
-  #next = 1
+  #next: number
 
-  constructor(index: number) {
+  /**
+   * `start` (1 to 65534) is the first address handed out. Every home has the same ranges: from a place of its own in them, two homes on one
+   * machine do not meet, where a clustered BEAM app has one fixed port on all its addresses.
+   */
+  constructor(index: number, start = 1) {
+    this.#next = start
     if (index < 0 || index > 190) throw new CuddleError('invalid', `node index ${index} has no address range`)
     this.#prefix = `127.${64 + index}`
     this.cidr = `${this.#prefix}.0.0/16`

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Kube, type objects, Pod, Service } from '#kube'
-import { type Clock, errorMessage, type Logger, shortHash } from '#lib'
+import { type Clock, errorMessage, type Logger, sha256, shortHash } from '#lib'
 import { AddressPool } from './address.ts'
 import { type Cgroups, findCgroups } from './cgroups.ts'
 import type { NodeContext } from './context.ts'
@@ -134,7 +134,7 @@ class Agent implements NodeAgent {
     }
     const contexts = Array.from({ length: count }, (_, index): [string, NodeContext] => [
       `node-${index}`,
-      { ...shared, name: `node-${index}`, addresses: new AddressPool(index) },
+      { ...shared, name: `node-${index}`, addresses: new AddressPool(index, firstAddress(this.#mark)) },
     ])
     this.#nodes = new Map(contexts)
     this.registered = new Promise((resolve) => {
@@ -362,6 +362,11 @@ class Agent implements NodeAgent {
 /** Ends whatever carries a mark. Shims write down how it ended, and end by themselves. */
 async function endProcesses(mark: string): Promise<void> {
   for (const { pid } of await findByEnvironment([mark])) if (!isShim(pid)) sendSignal(pid, 'SIGKILL')
+}
+
+/** Another one for every home: see AddressPool. */
+function firstAddress(mark: string): number {
+  return 1 + (Number.parseInt(sha256(mark).slice(0, 8), 16) % 65_534)
 }
 
 function once<T>(find: () => Promise<T>): () => Promise<T> {
