@@ -7,4 +7,5 @@ root=$(CDPATH= cd -- "$(dirname "$0")/.." && pwd -P)
 cuddle_node "$root"
 "$CUDDLE_NODE" "$root/scripts/gen-types.ts" "$1"
 "$CUDDLE_NODE" "$root/scripts/gen-schema.ts" "$1" "$2"
+"$CUDDLE_NODE" "$root/scripts/gen-prose.ts" "$1" "$2"
 "$CUDDLE_NODE" "$root/scripts/gen-crds.ts"

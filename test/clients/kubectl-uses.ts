@@ -49,6 +49,7 @@ const uses: Record<string, (k: Kubectl) => Promise<void>> = {
     assert.match(await ok('describe', 'svc/web'), /Endpoints: +127\.\S+:80,127\.\S+:80/)
     assert.match(await ok('describe', 'node', 'node-0'), /Allocated resources:[\s\S]+cpu +\d+m/)
     assert.match(await ok('explain', 'deployment.spec.strategy.rollingUpdate'), /maxSurge/)
+    assert.match(await ok('explain', 'deployment.spec.replicas'), /Number of desired pods/)
     assert.match(await ok('explain', 'cronjob', '--recursive'), /startingDeadlineSeconds/)
     assert.match(await ok('explain', 'release.spec'), /KIND: +Release/)
     assert.match(await ok('api-resources'), /deployments +deploy +apps\/v1 +true +Deployment/)

@@ -89,3 +89,14 @@ test('an outdated OpenAPI address leads to the current one', async (t) => {
   const outdated = await send('GET', address.replace(/hash=\w+/, 'hash=ABC'))
   assert.deepEqual([outdated.code, outdated.headers['location']], [301, address])
 })
+
+test('OpenAPI tells what a field is for, compressed for those who take it so', async (t) => {
+  const { send } = await testApi(t)
+  const path = '/openapi/v3/apis/apps/v1'
+  const { strategy } = (await send('GET', path)).body.components.schemas['io.k8s.api.apps.v1.DeploymentSpec'].properties
+  assert.match(strategy.description, /replace existing pods/)
+  assert.equal(strategy.allOf[0].$ref, '#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy')
+  const packed = await send('GET', path, undefined, { headers: { 'accept-encoding': 'gzip' } })
+  assert.equal(packed.headers['content-encoding'], 'gzip')
+  assert.ok(packed.text.length < 200_000)
+})

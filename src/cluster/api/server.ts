@@ -267,7 +267,11 @@ async function send(request: Request, response: Response, answer: ApiResponse, s
     return
   }
   let bytes = body instanceof Buffer ? body : Buffer.concat(body as Buffer[])
-  if (bytes.length > gzipFrom && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+  if (
+    bytes.length > gzipFrom &&
+    !headers['content-encoding'] &&
+    /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
+  ) {
     bytes = await compress(bytes, { level: constants.Z_BEST_SPEED })
     response.setHeader('content-encoding', 'gzip')
     response.setHeader('vary', 'Accept-Encoding')

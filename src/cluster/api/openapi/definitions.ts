@@ -1,5 +1,6 @@
 import type { ResourceInfo, Schema } from '../../machinery/index.ts'
 import { schemaOf } from '../../machinery/index.ts'
+import type { Prose } from './prose.ts'
 
 export type Json = Record<string, any>
 
@@ -7,10 +8,13 @@ const prefixes: Record<string, string> = {
   'meta.v1': 'io.k8s.apimachinery.pkg.apis.meta.v1',
   'apiextensions.v1': 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1',
   'apiregistration.v1': 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1',
+  resource: 'io.k8s.apimachinery.pkg.api.resource',
+  intstr: 'io.k8s.apimachinery.pkg.util.intstr',
+  runtime: 'io.k8s.apimachinery.pkg.runtime',
 }
 
 /** `core.v1.PodSpec` by the name that Kubernetes publishes it under. */
-function publicName(name: string): string {
+export function publicName(name: string): string {
   const at = name.lastIndexOf('.')
   const pkg = name.slice(0, at)
   return `${prefixes[pkg] ?? `io.k8s.api.${pkg}`}${name.slice(at)}`
@@ -27,9 +31,11 @@ export class Definitions {
   readonly collected: Record<string, Json> = {}
   readonly #prefix: string
   readonly #v3: boolean
+  readonly #prose: Prose
 
-  constructor(v3: boolean) {
+  constructor(v3: boolean, prose: Prose) {
     this.#v3 = v3
+    this.#prose = prose
     this.#prefix = v3 ? '#/components/schemas/' : '#/definitions/'
   }
 
@@ -46,13 +52,16 @@ export class Definitions {
   }
 
   #list(info: ResourceInfo, item: string): Json {
+    const said = this.#prose[`${item}List`] ?? this.#prose['io.k8s.api.core.v1.PodList']
+    const about = (field: string) => (said?.[1][field] ? { description: said[1][field] } : {})
     return {
+      description: info.custom || !this.#prose[`${item}List`] ? `${info.listKind} is a list of ${info.kind}` : said![0],
       type: 'object',
       required: ['items'],
       properties: {
-        apiVersion: { type: 'string' },
-        kind: { type: 'string' },
-        metadata: { type: 'object' },
+        apiVersion: { type: 'string', ...about('apiVersion') },
+        kind: { type: 'string', ...about('kind') },
+        metadata: { type: 'object', ...about('metadata') },
         items: { type: 'array', items: { $ref: this.#prefix + item } },
       },
       'x-kubernetes-group-version-kind': [{ group: info.group, version: info.version, kind: info.listKind }],
@@ -63,25 +72,36 @@ export class Definitions {
   #custom(info: ResourceInfo): Json {
     const written = structuredClone(info.openAPIV3Schema ?? { type: 'object' })
     const schema = this.#v3 ? written : downgrade(written)
-    const meta = schemaOf('', 'v1', 'Pod')?.properties?.['metadata']
+    const pod = schemaOf('', 'v1', 'Pod')!
     schema['type'] = 'object'
     schema['properties'] = {
       ...schema['properties'],
-      apiVersion: { type: 'string' },
-      kind: { type: 'string' },
-      metadata: meta ? this.#reference(meta) : { type: 'object' },
+      apiVersion: this.#field(pod, 'apiVersion'),
+      kind: this.#field(pod, 'kind'),
+      metadata: this.#field(pod, 'metadata'),
     }
     return schema
   }
 
+  /** A field of a definition, with what is said about it. */
+  #field(owner: Schema, key: string): Json {
+    const schema = owner.properties![key]
+    const text = owner.name === undefined ? undefined : this.#prose[publicName(owner.name)]?.[1][key]
+    const written = this.#reference(schema)
+    if (text === undefined) return written
+    if (!this.#v3 || !('$ref' in written)) return { description: text, ...written }
+    return { description: text, allOf: [{ $ref: written['$ref'] }] }
+  }
+
   #reference(schema: Schema): Json {
     const name = schema.name
-    if (name === undefined || !name.includes('.') || !schema.properties) return this.#inline(schema)
+    if (name === undefined || !name.includes('.')) return this.#inline(schema)
     const title = publicName(name)
     if (!(title in this.collected)) {
       this.collected[title] = {}
       const source = Object.hasOwn(schema, 'name') ? schema : (Object.getPrototypeOf(schema) as Schema)
-      this.collected[title] = this.#inline(source)
+      const text = this.#prose[title]?.[0]
+      this.collected[title] = { ...(text && { description: text }), ...this.#inline(source) }
     }
     const ref = { $ref: this.#prefix + title }
     const extras = Object.hasOwn(schema, 'name') ? {} : this.#facets(schema, true)
@@ -91,7 +111,9 @@ export class Definitions {
 
   #inline(schema: Schema): Json {
     const out: Json = this.#facets(schema, false)
-    if (schema.format === 'quantity') return { ...out, type: 'string' }
+    if (schema.format === 'quantity') {
+      return this.#v3 ? { ...out, oneOf: [{ type: 'string' }, { type: 'number' }] } : { ...out, type: 'string' }
+    }
     if (schema.format === 'int-or-string') {
       const { type: _, ...rest } = out
       return this.#v3
@@ -102,7 +124,7 @@ export class Definitions {
     if (schema.format) out['format'] = schema.format === 'micro-time' ? 'date-time' : schema.format
     if (schema.properties) {
       out['properties'] = {}
-      for (const key in schema.properties) out['properties'][key] = this.#reference(schema.properties[key])
+      for (const key in schema.properties) out['properties'][key] = this.#field(schema, key)
     }
     if (schema.items) out['items'] = this.#reference(schema.items)
     if (schema.additional === true) out['additionalProperties'] = {}

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
+import { constants, gunzipSync, gzipSync } from 'node:zlib'
 import { version } from '../health.ts'
 import { notAcceptable } from '../negotiate.ts'
 import type { Api, ApiRequest, ApiResponse } from '../request.ts'
 import { Definitions, definitionName, type Json } from './definitions.ts'
 import { pathsOf } from './paths.ts'
+import { prose } from './prose.ts'
 import { encodeDocument } from './protobuf.ts'
 
 interface Document {
-  body: Buffer
+  /** Compressed: most clients take it so, and documents of everything are large. */
+  packed: Buffer
   etag: string
 }
 
@@ -23,10 +26,20 @@ function document(api: Api, key: string, make: () => Buffer): Document {
   let found = cache.documents.get(key)
   if (!found) {
     const body = make()
-    found = { body, etag: createHash('sha512').update(body).digest('hex').toUpperCase() }
+    const etag = createHash('sha512').update(body).digest('hex').toUpperCase()
+    found = { packed: gzipSync(body, { level: constants.Z_BEST_SPEED }), etag }
     cache.documents.set(key, found)
   }
   return found
+}
+
+function answer(request: ApiRequest, { packed, etag }: Document, headers: Record<string, string>): ApiResponse {
+  headers = { ...headers, vary: 'Accept', etag: `"${etag}"` }
+  if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
+  if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? ''))
+    return { status: 200, headers, body: gunzipSync(packed) }
+  headers = { ...headers, vary: 'Accept, Accept-Encoding', 'content-encoding': 'gzip' }
+  return { status: 200, headers, body: packed }
 }
 
 const title = { title: 'Kubernetes', version: version.gitVersion }
@@ -42,7 +55,7 @@ export function openapi(api: Api, request: ApiRequest): ApiResponse | undefined 
 }
 
 function v2Document(api: Api): Json {
-  const definitions = new Definitions(false)
+  const definitions = new Definitions(false, prose())
   const paths: Json = {}
   for (const info of api.registry.all()) {
     definitions.add(info)
@@ -56,12 +69,10 @@ function v2(api: Api, request: ApiRequest): ApiResponse {
   // Old clients write the media type without the @.
   const binary = accept.includes('proto-openapi.spec.v2')
   if (!binary && !/json|\*\/\*/.test(accept)) throw notAcceptable()
-  const { body, etag } = binary
+  const made = binary
     ? document(api, 'v2.pb', () => encodeDocument(v2Document(api)))
     : document(api, 'v2.json', () => Buffer.from(JSON.stringify(v2Document(api))))
-  const headers = { 'content-type': binary ? protobuf : 'application/json', vary: 'Accept', etag: `"${etag}"` }
-  if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
-  return { status: 200, headers, body }
+  return answer(request, made, { 'content-type': binary ? protobuf : 'application/json' })
 }
 
 function groupVersions(api: Api): string[] {
@@ -71,7 +82,7 @@ function groupVersions(api: Api): string[] {
 
 function v3Document(api: Api, groupVersion: string): Document {
   return document(api, groupVersion, () => {
-    const definitions = new Definitions(true)
+    const definitions = new Definitions(true, prose())
     const paths: Json = {}
     for (const info of api.registry.all()) {
       const own = info.group === '' ? `api/${info.version}` : `apis/${info.group}/${info.version}`
@@ -85,9 +96,12 @@ function v3Document(api: Api, groupVersion: string): Document {
   })
 }
 
+/** Grows with what the documents say of one and the same registry: clients keep them for ever. */
+const form = '2'
+
 /** The registry's state names the content well enough, so that the index needs no document to be made. */
 function hashOf(api: Api): string {
-  return createHash('sha256').update(api.registry.fingerprint).digest('hex').toUpperCase()
+  return createHash('sha256').update(form).update(api.registry.fingerprint).digest('hex').toUpperCase()
 }
 
 function v3Index(api: Api): ApiResponse {
@@ -106,9 +120,7 @@ function v3(api: Api, request: ApiRequest, groupVersion: string): ApiResponse | 
     const location = `/openapi/v3/${groupVersion}?hash=${hashOf(api)}`
     return { status: 301, headers: { location, 'content-type': 'text/html; charset=utf-8' }, body: Buffer.alloc(0) }
   }
-  const { body, etag } = v3Document(api, groupVersion)
-  const headers: Record<string, string> = { 'content-type': 'application/json', vary: 'Accept', etag: `"${etag}"` }
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (asked) headers['cache-control'] = 'public, immutable'
-  if (request.headers['if-none-match'] === `"${etag}"`) return { status: 304, headers, body: Buffer.alloc(0) }
-  return { status: 200, headers, body }
+  return answer(request, v3Document(api, groupVersion), headers)
 }
