@@ -36,7 +36,11 @@ defmodule Tally do
   end
 
   @impl true
-  def handle_continue(:greet, state), do: {:noreply, tell(Node.list(), state)}
+  def handle_continue(:greet, state) do
+    # Who was connected before this process was there told it in vain.
+    GenServer.abcast(Node.list(), __MODULE__, {:tell, node()})
+    {:noreply, state}
+  end
 
   @impl true
   def handle_call({:count, name}, _from, %{me: me, counts: counts} = state) do
@@ -54,7 +58,6 @@ defmodule Tally do
 
   def handle_call(:ready?, _from, state), do: {:reply, state.ready, state}
 
-  # Who meets another tells all it knows, in both directions.
   @impl true
   def handle_info({:nodeup, node}, state), do: {:noreply, tell([node], state)}
   def handle_info(:alone, state), do: {:noreply, %{state | ready: true}}
@@ -62,6 +65,7 @@ defmodule Tally do
 
   @impl true
   def handle_cast({:know, counts}, state), do: {:noreply, %{state | counts: merge(state.counts, counts), ready: true}}
+  def handle_cast({:tell, node}, state), do: {:noreply, tell([node], state)}
 
   defp tell(nodes, state) do
     GenServer.abcast(nodes, __MODULE__, {:know, state.counts})
