@@ -14,5 +14,9 @@ export { formatBytes, formatCpu, parseQuantity } from './quantity.ts'
 export { suggest } from './suggest.ts'
 export type { WebSocketMessage, WebSocketPeer } from './websocket.ts'
 
+/** Certificates, loaded when the first one is issued. */
+export const x509 = () => import('./x509/index.ts')
+export type { Issued, Subject } from './x509/index.ts'
+
 /** WebSockets, loaded when the first one is opened. */
 export const webSockets = () => import('./websocket.ts')

@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { ensurePki, type Pki, writeKubeconfig } from '#cluster'
 import { rfc3339, systemClock } from '#lib'
-import { issue } from '../../src/cluster/pki/issue.ts'
+import { issue } from '../../src/lib/x509/issue.ts'
 import type { Programs } from './programs.ts'
 
 export interface RealCluster {

@@ -1,5 +1,6 @@
 import type { KubeObject } from '#kube'
 import { builtinResources } from '../machinery/index.ts'
+import { trustObject } from './aggregation/trust.ts'
 import { localRequest } from './local-request.ts'
 import { type Api, idOf, type ResourceRequest } from './request.ts'
 import { kubernetesIp } from './services.ts'
@@ -38,10 +39,7 @@ function priorityClass(name: string, value: number, description: string): KubeOb
 
 /** Creates what every cluster has; what exists is left alone, but for where the server itself listens. */
 export async function bootstrap(api: Api, port: number): Promise<void> {
-  await ensure(
-    api,
-    objects.map((object) => structuredClone(object)),
-  )
+  await ensure(api, [...objects.map((object) => structuredClone(object)), trustObject(api)])
   await publish(api, port)
 }
 

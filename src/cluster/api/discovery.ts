@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ResourceInfo } from '../machinery/index.ts'
+import type { AggregatedVersion } from './aggregation/index.ts'
 import { metricsResources } from './metrics-resources.ts'
 import { pretty } from './negotiate.ts'
 import { compareVersions } from './registry.ts'
@@ -38,9 +39,13 @@ function all(api: Api): ResourceInfo[] {
   return [...api.registry.all(), ...metricsResources]
 }
 
+/** The priority of groups that CustomResourceDefinitions make, as the real server registers them. */
+const customPriority = 1000
+
 function groupsOf(api: Api): Group[] {
   const groups = new Map<string, Set<string>>()
-  for (const { group, version } of all(api)) {
+  const given = givenAway(api)
+  for (const { group, version } of [...all(api), ...given]) {
     if (group === '') continue
     if (!groups.has(group)) groups.set(group, new Set())
     groups.get(group)!.add(version)
@@ -49,9 +54,22 @@ function groupsOf(api: Api): Group[] {
     const index = groupOrder.indexOf(name)
     return index < 0 ? groupOrder.length : index
   }
+  const priority = (name: string) =>
+    Math.max(...given.map(({ group, groupPriority }) => (group === name ? groupPriority : 0)), 0) || customPriority
+  const versionPriority = (name: string, version: string) =>
+    given.find((one) => one.group === name && one.version === version)?.versionPriority ?? 0
   return [...groups]
-    .map(([name, versions]) => ({ name, versions: [...versions].sort(compareVersions) }))
-    .sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1))
+    .map(([name, versions]) => ({
+      name,
+      versions: [...versions].sort(
+        (a, b) => versionPriority(name, b) - versionPriority(name, a) || compareVersions(a, b),
+      ),
+    }))
+    .sort((a, b) => rank(a.name) - rank(b.name) || priority(b.name) - priority(a.name) || (a.name < b.name ? -1 : 1))
+}
+
+function givenAway(api: Api): readonly AggregatedVersion[] {
+  return api.aggregation.current?.versions() ?? []
 }
 
 function resourcesOf(api: Api, group: string, version: string): ResourceInfo[] {
@@ -147,11 +165,11 @@ function aggregate(api: Api, groups: readonly Group[]) {
     metadata: {},
     items: groups.map(({ name, versions }) => ({
       metadata: name === '' ? {} : { name },
-      versions: versions.map((version) => ({
-        version,
-        resources: resourcesOf(api, name, version).map(discoveryOf),
-        freshness: 'Current',
-      })),
+      versions: versions.map((version) => {
+        const given = givenAway(api).find((one) => one.group === name && one.version === version)
+        if (given) return { version, resources: given.resources, freshness: given.freshness }
+        return { version, resources: resourcesOf(api, name, version).map(discoveryOf), freshness: 'Current' }
+      }),
     })),
   }
 }
@@ -160,8 +178,10 @@ const cached = new WeakMap<Api, { generation: number; documents: Map<string, { b
 
 function document(api: Api, key: string, make: () => unknown): { body: Buffer; etag: string } {
   let cache = cached.get(api)
-  if (!cache || cache.generation !== api.registry.generation) {
-    cache = { generation: api.registry.generation, documents: new Map() }
+  // Both only grow, so that their sum is another one whenever either is.
+  const generation = api.registry.generation + (api.aggregation.current?.generation ?? 0)
+  if (!cache || cache.generation !== generation) {
+    cache = { generation, documents: new Map() }
     cached.set(api, cache)
   }
   let found = cache.documents.get(key)

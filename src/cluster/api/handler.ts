@@ -31,9 +31,10 @@ export async function handle(api: Api, request: ApiRequest): Promise<ApiResponse
   let rr: ResourceRequest | undefined
   try {
     if (impersonates(request)) request = { ...request, user: await impersonated(api, request) }
-    const found = isApiPath(request.path) ? route(api, request) : undefined
+    const given = await api.aggregation.current?.answer(request)
+    const found = !given && isApiPath(request.path) ? route(api, request) : undefined
     rr = found?.rr
-    response = found ? await serve(found) : ((await usage(api, request)) ?? (await other(api, request)))
+    response = given ?? (found ? await serve(found) : ((await usage(api, request)) ?? (await other(api, request))))
   } catch (error) {
     response = failure(api, request, error)
   }

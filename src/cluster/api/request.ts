@@ -3,6 +3,7 @@ import type { ResourceInfo } from '../machinery/index.ts'
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Plugin } from './admission/plugin.ts'
+import type { Aggregation } from './aggregation/index.ts'
 import type { Limits } from './limits/index.ts'
 import type { Rbac } from './rbac/index.ts'
 import type { Registry } from './registry.ts'
@@ -67,6 +68,8 @@ export interface Api {
   readonly rbac: Lazy<Rbac>
   /** LimitRanges and ResourceQuotas: loaded for the first request for either. */
   readonly limits: Lazy<Limits>
+  /** Groups that APIServices give to other servers: loaded with the first such APIService. */
+  readonly aggregation: Lazy<Aggregation>
 }
 
 /** A part of the server that is loaded when it is first needed. */

@@ -10,7 +10,7 @@ export interface Route {
   rr: ResourceRequest
 }
 
-const namespaceSubresources = new Set(['status', 'finalize'])
+export const namespaceSubresources = new Set(['status', 'finalize'])
 
 /**
  * Reads `/api/v1/…` and `/apis/GROUP/VERSION/…` (apiserver's RequestInfo rules, the legacy `watch` prefix included).
@@ -48,7 +48,8 @@ export function route(api: Api, request: ApiRequest): Route | undefined {
   return { verb: verbOf(request, rr, legacyWatch), rr }
 }
 
-function segments(path: string): string[] {
+/** The parts of a path, decoded. Throws 400 for what is not percent-encoded UTF-8 or has an impossible part. */
+export function segments(path: string): string[] {
   return path
     .split('/')
     .filter((part) => part !== '')
@@ -66,7 +67,11 @@ function segments(path: string): string[] {
     })
 }
 
-function verbOf(request: ApiRequest, rr: ResourceRequest, legacyWatch: boolean): Verb | undefined {
+export function verbOf(
+  request: ApiRequest,
+  rr: Pick<ResourceRequest, 'name' | 'subresource'>,
+  legacyWatch: boolean,
+): Verb | undefined {
   switch (request.method) {
     case 'GET':
     case 'HEAD':

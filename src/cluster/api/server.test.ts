@@ -191,7 +191,7 @@ test('metrics count requests and objects', async (t) => {
   await send('POST', configMaps, configMap('a'))
   const { text } = await send('GET', '/metrics')
   assert.match(text, /apiserver_request_total\{verb="POST",code="201"\} 1/)
-  assert.match(text, /apiserver_storage_objects\{resource="configmaps"\} 1/)
+  assert.match(text, /apiserver_storage_objects\{resource="configmaps"\} 2/)
 })
 
 test('Events and autoscalers are the same objects in both of their versions', async (t) => {

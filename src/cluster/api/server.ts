@@ -9,6 +9,7 @@ import { type Clock, CuddleError, errorMessage, type Logger, silentLogger, syste
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
 import { admissionChain } from './admission/index.ts'
+import { followApiServices, startAggregation } from './aggregation/index.ts'
 import { anonymous, certificateUser, tokenUser } from './authentication.ts'
 import { bootstrap } from './bootstrap.ts'
 import { startCrdCleanup } from './crd-cleanup.ts'
@@ -85,6 +86,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     admission: admissionChain(),
     rbac: lazy(async () => (await import('./rbac/index.ts')).startRbac(api)),
     limits: lazy(async () => (await import('./limits/index.ts')).startLimits(api)),
+    aggregation: lazy(async () => startAggregation(api)),
   }
   // An import of the module would load undici with it (see #lib nodeHttp).
   const server = process.getBuiltinModule('node:http2').createSecureServer(
@@ -127,11 +129,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { port } = server.address() as AddressInfo
   await bootstrap(api, port)
   const stopCleanup = startCrdCleanup(api)
+  const stopFollowing = followApiServices(api)
   const transports: Transport[] = []
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
       stopCleanup()
+      stopFollowing()
       api.rbac.current?.close()
       api.limits.current?.close()
       for (const transport of transports) transport.close()

@@ -2,8 +2,7 @@ import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, CuddleError, systemClock, writeFileAtomic } from '#lib'
-import { type Issued, issue, issueAuthority, type Subject } from './issue.ts'
+import { type Clock, CuddleError, type Issued, type Subject, systemClock, writeFileAtomic, x509 } from '#lib'
 
 /** Every key of one home. Certificates and keys are PEM. */
 export interface Pki {
@@ -20,11 +19,18 @@ export interface Pki {
   readonly node: Issued
   /** How the API server introduces itself to the kubelet API. */
   readonly kubeletClient: Issued
+  /**
+   * How the API server introduces itself, and whom it speaks for, to the extension servers that APIServices name. An authority
+   * of its own: whoever it vouches for may claim to be anybody.
+   */
+  readonly frontProxy: { ca: Issued; client: Issued }
   /** Signs and verifies ServiceAccount tokens (ES256). */
   readonly serviceAccount: { privateKey: string; publicKey: string }
   /** 32 bytes: encrypts Secrets in the store. */
   readonly encryptionKey: Buffer
 }
+
+type Issuing = Awaited<ReturnType<typeof x509>>
 
 const renewBefore = 30 * 86_400_000
 const serverNames = [
@@ -61,6 +67,8 @@ function subjects(host: string): Record<'server' | 'admin' | 'control' | 'node' 
  */
 export async function ensurePki(home: string, options: { clock?: Clock; host?: string } = {}): Promise<Pki> {
   const clock = options.clock ?? systemClock
+  const issuing = await x509()
+  const { issue, issueAuthority } = issuing
   const directory = join(home, 'pki')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = (name: string) => join(directory, name)
@@ -92,9 +100,30 @@ export async function ensurePki(home: string, options: { clock?: Clock; host?: s
     control: pairs['control'],
     node: pairs['node'],
     kubeletClient: pairs['kubelet-client'],
+    frontProxy: ensureFrontProxy(issuing, path, clock.now()),
     serviceAccount: ensureSigningKey(path('sa.key'), path('sa.pub')),
     encryptionKey: ensureEncryptionKey(path('encryption.key'), join(home, 'store', 'state.db')),
   }
+}
+
+const frontProxyAuthority = 'cuddle-front-proxy-ca'
+
+function ensureFrontProxy(
+  { issue, issueAuthority }: Issuing,
+  path: (name: string) => string,
+  now: number,
+): Pki['frontProxy'] {
+  let ca = readPair(path('front-proxy-ca'))
+  if (!ca || !usable(ca, ca, now)) {
+    ca = issueAuthority(now, frontProxyAuthority)
+    writePair(path('front-proxy-ca'), ca)
+  }
+  let client = readPair(path('front-proxy-client'))
+  if (!client || !usable(client, ca, now)) {
+    client = issue(ca, { commonName: 'front-proxy-client', client: true }, now, frontProxyAuthority)
+    writePair(path('front-proxy-client'), client)
+  }
+  return { ca, client }
 }
 
 function readPair(base: string): Issued | undefined {

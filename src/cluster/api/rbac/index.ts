@@ -1,4 +1,5 @@
 import type { Attributes } from '../admission/plugin.ts'
+import { trustReaderRole } from '../aggregation/trust.ts'
 import { ensure } from '../bootstrap.ts'
 import type { Api, ResourceRequest, User } from '../request.ts'
 import { startAggregation } from './aggregate.ts'
@@ -20,7 +21,7 @@ export interface Rbac {
 
 /** Creates the roles that every cluster has where they are missing, and resolves once the index answers. */
 export async function startRbac(api: Api): Promise<Rbac> {
-  await ensure(api, bootstrapRoles())
+  await ensure(api, [...bootstrapRoles(), trustReaderRole()])
   const authorizer = new Authorizer(api.store)
   const stopAggregation = startAggregation(api)
   return {

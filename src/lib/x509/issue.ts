@@ -30,9 +30,9 @@ const validityMs = 3650 * 86_400_000
 const authorityName = 'cuddle-ca'
 
 /** A self-signed authority: EC P-256, ten years, with the extensions that OpenSSL's strict mode (Python ≥ 3.13) demands of RFC 5280. */
-export function issueAuthority(now: number): Issued {
+export function issueAuthority(now: number, commonName = authorityName): Issued {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const subject = name({ commonName: authorityName })
+  const subject = name({ commonName })
   const extensions = [
     extension('2.5.29.19', true, sequence(boolean(true))),
     // keyCertSign and cRLSign
@@ -41,8 +41,8 @@ export function issueAuthority(now: number): Issued {
   return certificate({ subject, issuer: subject, keys, signer: keys, now, extensions })
 }
 
-/** A certificate for `subject`, signed by `ca`. */
-export function issue(ca: Issued, subject: Subject, now: number): Issued {
+/** A certificate for `subject`, signed by `ca`, whose name is `authority`. */
+export function issue(ca: Issued, subject: Subject, now: number, authority = authorityName): Issued {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const privateKey = createPrivateKey(ca.key)
   const usages = [
@@ -58,7 +58,7 @@ export function issue(ca: Issued, subject: Subject, now: number): Issued {
   ]
   return certificate({
     subject: name(subject),
-    issuer: name({ commonName: authorityName }),
+    issuer: name({ commonName: authority }),
     keys,
     signer: { privateKey, publicKey: createPublicKey(privateKey) },
     now,

@@ -1,0 +1,1 @@
+export { type Issued, issue, issueAuthority, type Subject } from './issue.ts'
