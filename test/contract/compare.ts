@@ -17,8 +17,15 @@ export function compare(real: readonly Step[], ours: readonly Step[]): Differenc
       found.push({ at: `step ${index + 1}`, real: theirs?.asked, ours: mine?.asked })
       break
     }
-    walk(theirs.said, mine.said, '', (path, a, b) => found.push({ at: `${theirs.asked} ${path}`, real: a, ours: b }))
+    found.push(...differ(theirs.said, mine.said, theirs.asked))
   }
+  return found
+}
+
+/** Where two values part; `at` goes before every path. */
+export function differ(real: unknown, ours: unknown, at: string): Difference[] {
+  const found: Difference[] = []
+  walk(real, ours, '', (path, a, b) => found.push({ at: `${at} ${path}`, real: a, ours: b }))
   return found
 }
 

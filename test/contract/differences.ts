@@ -1,10 +1,4 @@
-export interface KnownDifference {
-  /** Name of the cases, as a whole or a pattern. */
-  in: string | RegExp
-  /** Pattern of `METHOD path body.field` as a failure prints it. */
-  at: RegExp
-  why: string
-}
+import type { KnownDifference } from './known.ts'
 
 /** Only how a refusal is put: its code and reason are the same. */
 const words = / body\.(message|details(\..*)?)$/

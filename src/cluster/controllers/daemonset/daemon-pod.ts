@@ -1,6 +1,6 @@
 import { DaemonSet, type KubeObject, type objects } from '#kube'
 import { equal } from '#lib'
-import { generatedName, podFromTemplate, revisionLabel } from '../shared/index.ts'
+import { podFromTemplate, revisionLabel } from '../shared/index.ts'
 
 const generationAnnotation = 'deprecated.daemonset.template.generation'
 
@@ -37,7 +37,7 @@ export function nodeOf(pod: objects.Pod): string | undefined {
 /** A daemon pod for one node. The scheduler binds it; the template's own required affinity has been checked already. */
 export function daemonPod(set: objects.DaemonSet, node: string, hash: string): KubeObject {
   const template = set.spec!.template as Record<string, any>
-  const pod = podFromTemplate(DaemonSet, set as any, template, generatedName(`${set.metadata.name}-`))
+  const pod = podFromTemplate(DaemonSet, set as any, template, { generateName: `${set.metadata.name}-` })
   const generation = set.metadata.annotations?.[generationAnnotation]
   pod.metadata.labels = {
     ...pod.metadata.labels,

@@ -1,7 +1,7 @@
 import { isConflict, isNotFound, Job, type KubeObject, type objects, Pod } from '#kube'
 import { backoffDelay, type Clock, errorMessage } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
-import { claim, generatedName, isTerminal, Orphans, podFromTemplate, settleClaim, slowStart } from '../shared/index.ts'
+import { claim, isTerminal, Orphans, podFromTemplate, settleClaim, slowStart } from '../shared/index.ts'
 import { failuresKey, indexKey, isIndexed, isPerIndex, pause, trackingFinalizer } from './kinds.ts'
 import { type JobPlan, planJob } from './plan.ts'
 
@@ -122,8 +122,8 @@ async function endPods(axn: Axn<any>, plan: JobPlan): Promise<Axn<any>> {
 
 /** A Job's pod: its labels, the tracking finalizer and, if Indexed, its index in every form that is promised. */
 function podOf(job: objects.Job, { index, failures }: { index?: number; failures?: number }): KubeObject {
-  const base = index === undefined ? `${job.metadata.name}-` : `${job.metadata.name}-${index}-`
-  const pod = podFromTemplate(Job, job, job.spec!.template!, generatedName(base))
+  const generateName = index === undefined ? `${job.metadata.name}-` : `${job.metadata.name}-${index}-`
+  const pod = podFromTemplate(Job, job, job.spec!.template!, { generateName })
   const { name, uid } = job.metadata
   pod.metadata.labels = {
     ...pod.metadata.labels,

@@ -4,7 +4,6 @@ import { type Axn, type Controller, controller } from '#operator'
 import {
   claim,
   Departed,
-  generatedName,
   isActive,
   isTerminal,
   Orphans,
@@ -86,7 +85,7 @@ interface Outcome {
 async function createPods(axn: Axn<any>, rs: objects.ReplicaSet, count: number): Promise<Outcome> {
   const outcome: Outcome = { events: [], created: [] }
   const { error } = await slowStart(count, async () => {
-    const pod = podFromTemplate(ReplicaSet, rs, rs.spec!.template!, generatedName(`${rs.metadata.name}-`))
+    const pod = podFromTemplate(ReplicaSet, rs, rs.spec!.template!, { generateName: `${rs.metadata.name}-` })
     const created = await axn.kube.create(Pod, pod as any)
     outcome.created.push(created)
     outcome.events.push({ reason: 'SuccessfulCreate', message: `Created pod: ${created.metadata.name}` })

@@ -1,25 +1,20 @@
 import type { KubeObject, ResourceType } from '#kube'
-import { clone, randomSuffix } from '#lib'
+import { clone } from '#lib'
 import { controllerReference } from './owners.ts'
 
-/** `base` shortened to leave room, plus five random characters: what generateName does, known before the request. */
-export function generatedName(base: string): string {
-  return base.slice(0, 58) + randomSuffix(5)
-}
-
-/** The pod that a template describes, owned by `owner`. */
+/** The pod that a template describes, owned by `owner`; the API server completes a `generateName`. */
 export function podFromTemplate(
   type: ResourceType<any>,
   owner: KubeObject,
   template: Record<string, any>,
-  name: string,
+  naming: { name: string } | { generateName: string },
 ): KubeObject {
   const { labels, annotations, finalizers } = template.metadata ?? {}
   return clone({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      name,
+      ...naming,
       namespace: owner.metadata.namespace,
       ...(labels ? { labels } : {}),
       ...(annotations ? { annotations } : {}),

@@ -113,7 +113,7 @@ export function podOf(
   template: Record<string, any>,
 ): KubeObject {
   const name = `${set.metadata.name}-${ordinal}`
-  const pod = podFromTemplate(StatefulSet, set as any, template, name)
+  const pod = podFromTemplate(StatefulSet, set as any, template, { name })
   pod.metadata.labels = {
     ...pod.metadata.labels,
     'statefulset.kubernetes.io/pod-name': name,
