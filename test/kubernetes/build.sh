@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh: builds etcd, kube-apiserver, kube-controller-manager and kube-scheduler as one program (about a quarter of an hour cold on two
+# build.sh: builds a whole Kubernetes with etcd as one program (about a quarter of an hour cold on two
 # cores, once), keeps it in the user's cache, and prints where it is. With --cached it only looks. Exit 69 when it is not there and
 # cannot be made: this machine has no Go.
 set -eu

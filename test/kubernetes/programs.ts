@@ -8,6 +8,8 @@ export interface Programs {
   apiserver: readonly string[]
   manager?: readonly string[]
   scheduler?: readonly string[]
+  kubelet?: readonly string[]
+  proxy?: readonly string[]
 }
 
 /**
@@ -30,6 +32,8 @@ export function findPrograms(env: NodeJS.ProcessEnv, options: { build: boolean }
     apiserver: [program, 'kube-apiserver'],
     manager: [program, 'kube-controller-manager'],
     scheduler: [program, 'kube-scheduler'],
+    kubelet: [program, 'kubelet'],
+    proxy: [program, 'kube-proxy'],
   }
 }
 
