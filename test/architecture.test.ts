@@ -23,7 +23,9 @@ const allowed: Record<string, readonly string[]> = {
 }
 
 /** Only the daemons start the cluster and the operator. */
-const starters = new Set(['src/cli/control.ts', 'src/cli/control-platform.ts', 'src/cli/node.ts'])
+const starters = new Set(
+  ['control', 'control-embedded', 'control-external', 'control-platform', 'node'].map((name) => `src/cli/${name}.ts`),
+)
 
 const thirdParty: Record<string, readonly string[]> = {
   lib: [],

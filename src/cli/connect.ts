@@ -4,18 +4,26 @@ import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { CuddleError, systemClock } from '#lib'
 import type { Context } from '#platform'
 import type { Invocation } from './command.ts'
-import { paths } from './home.ts'
+import { paths, readConfig } from './home.ts'
 
-/** Connects a verb to its cluster: $KUBECONFIG-style `--kubeconfig`, else the embedded one of this home. */
+/** Connects a verb to the cluster of this home: its own, or the one that `cuddle up --kubeconfig` named, as its user. */
 export function connect(invocation: Invocation): Context {
-  const path = invocation.values.kubeconfig ?? paths(invocation.home).kubeconfig
-  if (!existsSync(path)) throw notRunning(invocation.home)
-  const kube = createKube(httpTransport(loadKubeConfig({ path })), { userAgent: 'cuddle' })
+  const { home } = invocation
+  const cluster = readConfig(home)?.cluster
+  const path = cluster?.kubeconfig ?? paths(home).kubeconfig
+  if (!cluster && !existsSync(path)) throw notRunning(home)
+  const context = cluster?.context
+  const kube = createKube(httpTransport(loadKubeConfig({ path, ...(context && { context }) })), { userAgent: 'cuddle' })
   return { kube, clock: systemClock, user: invocation.env.CUDDLE_USER || userInfo().username }
 }
 
 /** The one error for a cluster that does not answer. */
 export function notRunning(home: string, cause?: unknown): CuddleError {
+  const cluster = readConfig(home)?.cluster
+  if (cluster) {
+    const hint = `is it up, and can it be reached from here? kubectl --kubeconfig ${cluster.kubeconfig} version`
+    return new CuddleError('unreachable', `the cluster of ${cluster.kubeconfig} does not answer`, { hint, cause })
+  }
   return new CuddleError('not-running', `no cluster is running for ${home}`, { hint: 'cuddle up', cause })
 }
 

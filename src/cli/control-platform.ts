@@ -1,38 +1,43 @@
-import { startClusterControllers } from '#cluster'
-import { createKube, type Transport } from '#kube'
+import type { Kube } from '#kube'
 import { systemClock } from '#lib'
+import type { Controller } from '#operator'
 import {
   appController,
   createBuilder,
-  installPlatform,
   keepHouse,
   meshController,
   openLayout,
   type PlatformServer,
+  type Settings,
   startPlatformServer,
 } from '#platform'
 import type { Daemon } from './daemon.ts'
 import { paths } from './home.ts'
 
-/**
- * What control does besides serving the API: controllers, scheduler, the platform and git. Resolves when all of it works, with
- * what ends it.
- */
-export async function startPlatform(
-  { home, config, log, hostEnv, signal }: Daemon,
-  transport: Transport,
-  caCertificate: string,
-): Promise<() => Promise<void>> {
-  const clock = systemClock
-  const { ports } = config
-  const kube = createKube(transport, { userAgent: 'cuddle-control' })
-  const settings = {
+/** Where the platform works: an API, and how controllers are run on it. */
+export interface Place {
+  kube: Kube
+  /** `ready`: they work; `stopped`: they have ended after the signal. */
+  run(controllers: Controller<any>[]): Promise<{ ready: Promise<void>; stopped: Promise<void> }>
+  gitRoot: string
+}
+
+/** What the daemons tell the platform of this machine. */
+export function settingsOf({ config: { ports } }: Pick<Daemon, 'config'>): Settings {
+  return {
     baseDomain: 'localhost',
-    scheme: 'http' as const,
+    scheme: 'http',
     routerPort: ports.router === 80 ? undefined : ports.router,
     platformUrl: `http://127.0.0.1:${ports.git}`,
   }
-  await installPlatform(kube, settings, clock, log)
+}
+
+/** The platform's controllers, builder and git server. Resolves when all of it works, with what ends it. */
+export async function startPlatform(
+  { home, config, log, hostEnv, signal }: Daemon,
+  { kube, run, gitRoot }: Place,
+): Promise<() => Promise<void>> {
+  const clock = systemClock
   const layout = openLayout(paths(home).images)
   const builder = createBuilder({ home, layout, clock, log, hostEnv })
   let platform: PlatformServer | undefined
@@ -40,14 +45,7 @@ export async function startPlatform(
     await platform?.removeRepository(app)
     await builder.forget(app)
   }
-  const controllers = await startClusterControllers({
-    kube,
-    clock,
-    log,
-    signal,
-    caCertificate,
-    also: [appController({ onDestroyed }), meshController({ kube, clock, log, signal })],
-  })
+  const controllers = await run([appController({ onDestroyed }), meshController({ kube, clock, log, signal })])
   platform = await startPlatformServer({
     kube,
     clock,
@@ -55,10 +53,10 @@ export async function startPlatform(
     builder,
     hostEnv,
     signal,
-    gitRoot: paths(home).git,
+    gitRoot,
     uploads: paths(home).uploads,
     host: '127.0.0.1',
-    port: ports.git,
+    port: config.ports.git,
   })
   const { busy, packRepository } = platform
   const housekeeping = keepHouse({ kube, layout, busy, packRepository, clock, log, signal })

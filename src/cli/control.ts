@@ -5,6 +5,10 @@ import { systemClock } from '#lib'
 import { daemon } from './daemon.ts'
 
 await daemon('control', async (context) => {
+  if (context.config.cluster) {
+    const { startOnCluster } = await import('./control-external.ts')
+    return startOnCluster(context)
+  }
   const { home, config, log, signal } = context
   const pki = await ensurePki(home)
   const store = await openStore({
@@ -20,8 +24,8 @@ await daemon('control', async (context) => {
   await systemClock.sleep(1)
   await import('#platform')
   await systemClock.sleep(1)
-  const { startPlatform } = await import('./control-platform.ts')
-  const stop = await startPlatform(context, api.transport(), pki.ca.cert)
+  const { startOnOwnCluster } = await import('./control-embedded.ts')
+  const stop = await startOnOwnCluster(context, api.transport(), pki.ca.cert)
   return async () => {
     await stop()
     await api.close()

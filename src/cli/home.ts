@@ -9,9 +9,23 @@ export interface HomeConfig {
   ports: { api: number; router: number; git: number }
   /** Virtual nodes. */
   nodes: number
+  /** Where the platform works instead of a cluster of this machine's own. */
+  cluster?: ClusterConfig
+}
+
+/** A Kubernetes that is somebody else's to run. */
+export interface ClusterConfig {
+  /** Absolute path of the user's. */
+  kubeconfig: string
+  context?: string
+  /** Where images go and come from: `HOST:PORT`, perhaps with a path, perhaps with `http://` before it. */
+  registry: string
 }
 
 export const defaultConfig: HomeConfig = { version: 1, ports: { api: 7443, router: 7080, git: 7070 }, nodes: 1 }
+
+/** On a cluster of others our router serves Ingresses of this class only. */
+export const routerClass = 'cuddle'
 
 /** Where everything lives: $CUDDLE_HOME, or ~/.cuddle. */
 export function homeDirectory(env: Record<string, string | undefined>): string {
@@ -23,10 +37,13 @@ export function paths(home: string) {
   return {
     config: join(home, 'config.json'),
     kubeconfig: join(home, 'kubeconfig'),
+    platformKubeconfig: join(home, 'platform', 'kubeconfig'),
+    platformToken: join(home, 'platform', 'token'),
     gitConfig: join(home, 'gitconfig'),
     run: join(home, 'run'),
     log: join(home, 'log'),
     git: join(home, 'git'),
+    clusterGit: join(home, 'platform', 'git'),
     images: join(home, 'images'),
     uploads: join(home, 'uploads'),
     supervisorPid: join(home, 'run', 'supervisor.pid'),
@@ -57,6 +74,10 @@ export function readConfig(home: string): HomeConfig | undefined {
     throw new CuddleError('bad-home', `${path} is damaged: it wants version 1, three ports and a number of nodes`, {
       hint,
     })
+  const { cluster } = config
+  const text = (value: unknown) => typeof value === 'string' && value !== ''
+  if (cluster !== undefined && !(text(cluster?.kubeconfig) && text(cluster.registry)))
+    throw new CuddleError('bad-home', `${path} is damaged: a cluster has a kubeconfig and a registry`, { hint })
   return config
 }
 

@@ -7,7 +7,7 @@ import { Output } from './output.ts'
 import { verbs } from './verbs.ts'
 
 /** Exit codes that scripts can use, in the spirit of sysexits(3). */
-const exitCodes: Record<string, number> = { usage: 64, 'not-running': 69, interrupted: 130 }
+const exitCodes: Record<string, number> = { usage: 64, 'not-running': 69, unreachable: 69, interrupted: 130 }
 
 async function main(words: readonly string[]): Promise<number> {
   const { env } = process

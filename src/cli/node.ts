@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { startNetwork, startNodeAgent } from '#cluster'
 import { type ClusterConfig, createKube, httpTransport, loadKubeConfig } from '#kube'
 import { systemClock } from '#lib'
-import { daemon } from './daemon.ts'
-import { paths } from './home.ts'
+import { type Daemon, daemon } from './daemon.ts'
+import { paths, routerClass } from './home.ts'
 
 /**
  * The certificates are made by control at its very first start, and it puts the kubeconfig right at every one: what stands
@@ -23,7 +23,29 @@ async function credentials(path: string, port: number, signal: AbortSignal): Pro
   }
 }
 
-await daemon('node', async ({ home, config, log, hostEnv, signal }) => {
+/** For a cluster with nodes of its own: requests from this machine go to its pods, whose addresses it must be able to reach. */
+async function routeOnly({ home, config, log, signal }: Daemon): Promise<() => Promise<void>> {
+  const cluster = loadKubeConfig({ path: paths(home).platformKubeconfig })
+  const kube = createKube(httpTransport(cluster), { userAgent: 'cuddle-router' })
+  const network = await startNetwork({
+    kube,
+    routerPort: config.ports.router,
+    clock: systemClock,
+    log,
+    signal,
+    viewFile: join(home, 'platform', 'routes.json'),
+    serviceProxy: false,
+    ingressClass: routerClass,
+  })
+  return async () => {
+    await network.stopped
+    kube.close()
+  }
+}
+
+await daemon('node', async (context) => {
+  const { home, config, log, hostEnv, signal } = context
+  if (config.cluster) return routeOnly(context)
   const clock = systemClock
   const pki = {
     ca: join(home, 'pki', 'ca.crt'),

@@ -33,6 +33,7 @@ export const verbs: Record<string, VerbEntry> = {
   'config:unset': verb('Config', 'remove config vars and release', () => import('./verbs/config-unset.ts')),
   plan: verb('Kubernetes', 'what a deploy would change, object by object', () => import('./verbs/plan.ts')),
   export: verb('Kubernetes', 'the app as plain manifests', () => import('./verbs/export.ts')),
+  manifest: verb('Kubernetes', 'what the platform needs on a cluster', () => import('./verbs/manifest.ts')),
   completion: verb('Other', 'print a completion for bash, zsh or fish', () => import('./verbs/completion.ts')),
   version: verb('Other', 'print the versions', () => import('./verbs/version.ts')),
 }

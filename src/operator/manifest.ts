@@ -1,11 +1,12 @@
-import type { KubeObject } from '#kube'
+import type { KubeObject, objects } from '#kube'
 import { leaseRules, rbacFor } from './rbac.ts'
 import type { Controller } from './types.ts'
 
 export interface ManifestOptions {
   name: string
   namespace: string
-  image: string
+  /** Without one nothing is deployed: the operator runs elsewhere, with a token of the ServiceAccount. */
+  image?: string
   controllers: readonly Controller<any>[]
   /** Of `resource(…).crd()`. */
   crds?: readonly KubeObject[]
@@ -13,11 +14,14 @@ export interface ManifestOptions {
   /** More than one needs a lease. @default 1 */
   replicas?: number
   env?: Record<string, string>
+  /** What the program does beyond its controllers: everywhere, and in its own namespace. */
+  rules?: readonly objects.PolicyRule[]
+  ownRules?: readonly objects.PolicyRule[]
 }
 
 /**
  * Everything to run an operator in a cluster, in an order that can be applied: Namespace, CRDs, ServiceAccount, RBAC cut to
- * what the controllers declare, and a Deployment that meets the *restricted* Pod Security profile. The pod gets
+ * what the controllers declare, and (with an image) a Deployment that meets the *restricted* Pod Security profile. The pod gets
  * POD_NAME and POD_NAMESPACE for its lease.
  */
 export function manifest(options: ManifestOptions): KubeObject[] {
@@ -36,16 +40,16 @@ export function manifest(options: ManifestOptions): KubeObject[] {
     },
     ...crds,
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: local },
-    { apiVersion: rbac, kind: 'ClusterRole', metadata: cluster, rules: rbacFor(controllers) },
+    { apiVersion: rbac, kind: 'ClusterRole', metadata: cluster, rules: rbacFor(controllers, options.rules) },
     { apiVersion: rbac, kind: 'ClusterRoleBinding', metadata: cluster, roleRef: role('ClusterRole'), subjects },
-    { apiVersion: rbac, kind: 'Role', metadata: local, rules: leaseRules },
+    { apiVersion: rbac, kind: 'Role', metadata: local, rules: [...leaseRules, ...(options.ownRules ?? [])] },
     { apiVersion: rbac, kind: 'RoleBinding', metadata: local, roleRef: role('Role'), subjects },
-    deployment(options, labels),
+    ...(options.image === undefined ? [] : [deployment({ ...options, image: options.image }, labels)]),
   ]
 }
 
 function deployment(
-  { name, namespace, image, command, replicas = 1, env = {} }: ManifestOptions,
+  { name, namespace, image, command, replicas = 1, env = {} }: ManifestOptions & { image: string },
   labels: Record<string, string>,
 ): KubeObject {
   const field = (variable: string, fieldPath: string) => ({ name: variable, valueFrom: { fieldRef: { fieldPath } } })

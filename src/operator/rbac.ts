@@ -6,9 +6,15 @@ const write = ['create', 'delete', 'patch', 'update']
 
 /**
  * The least that these controllers need, as rules of a ClusterRole or Role: it falls out of what each declares (its
- * kind, `owns`, `watches`, `reads`, `writes`) and of what the framework itself does (status, finalizers, Events).
+ * kind, `owns`, `watches`, `reads`, `writes`, `rights`) and of what the framework itself does (status, finalizers,
+ * Events).
+ *
+ * @param further what the rest of the program does, by API group and resource
  */
-export function rbacFor(controllers: readonly Controller<any>[]): objects.PolicyRule[] {
+export function rbacFor(
+  controllers: readonly Controller<any>[],
+  further: readonly objects.PolicyRule[] = [],
+): objects.PolicyRule[] {
   const verbs = new Map<string, Map<string, Set<string>>>()
   const allow = (group: string, resource: string, allowed: readonly string[]) => {
     const resources = verbs.get(group) ?? new Map<string, Set<string>>()
@@ -17,6 +23,10 @@ export function rbacFor(controllers: readonly Controller<any>[]): objects.Policy
   }
   const all = (types: readonly ResourceType<any>[] | undefined, allowed: readonly string[]) => {
     for (const { group, plural } of types ?? []) allow(group, plural, allowed)
+  }
+  const grant = (rights: readonly objects.PolicyRule[] = []) => {
+    for (const { apiGroups = [], resources = [], verbs } of rights)
+      for (const group of apiGroups) for (const resource of resources) allow(group, resource, verbs)
   }
   for (const { type, options } of controllers) {
     allow(type.group, type.plural, [...read, 'patch', 'update'])
@@ -30,7 +40,9 @@ export function rbacFor(controllers: readonly Controller<any>[]): objects.Policy
     )
     all(options.reads, read)
     all(options.writes, ['get', ...write])
+    grant(options.rights)
   }
+  grant(further)
   allow('', 'events', ['create', 'patch'])
   return rules(verbs)
 }

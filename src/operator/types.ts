@@ -1,4 +1,4 @@
-import type { Kube, KubeObject, ResourceType } from '#kube'
+import type { Kube, KubeObject, objects, ResourceType } from '#kube'
 import type { Clock, Logger } from '#lib'
 
 /**
@@ -41,6 +41,8 @@ export interface ControllerOptions<T extends KubeObject = KubeObject> {
   reads?: readonly ResourceType<any>[]
   /** Further kinds that steps write. */
   writes?: readonly ResourceType<any>[]
+  /** What steps do with axn.kube beyond all of that (subresources, lists of what is only written), as RBAC says it. */
+  rights?: readonly objects.PolicyRule[]
   /** Parallel reconciles over all keys. @default 4 */
   concurrency?: number
   /** Enqueue the primary only when this is true for a change. Deletions always count. */

@@ -2,7 +2,7 @@ import { Deployment, EndpointSlice, Job, type Kube, type KubeObject, Namespace, 
 import { rfc3339, shortHash } from '#lib'
 import { objectName, prerequisites, releaseJob } from '#manifests'
 import { type Axn, type Controller, controller } from '#operator'
-import { applyAll, ignoreNotFound, kinds, manager, prune } from './apply.ts'
+import { applyAll, ignoreNotFound, kinds, manager, prune, pruned } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
 import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
@@ -32,6 +32,14 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
       map: ofApp,
     })),
     writes: kinds,
+    rights: [
+      ...pruned.map(({ group, plural }) => ({ apiGroups: [group], resources: [plural], verbs: ['list'] })),
+      // Reports quote them.
+      { apiGroups: [''], resources: ['events'], verbs: ['list'] },
+      { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
+      { apiGroups: [Release.group], resources: ['releases'], verbs: ['delete'] },
+      { apiGroups: [Release.group], resources: ['releases/status'], verbs: ['patch'] },
+    ],
   })
     .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
     .step('drive', (axn) => drive(axn, time))

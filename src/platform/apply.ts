@@ -45,7 +45,8 @@ export const kinds: readonly ResourceType<any>[] = [
   Ingress,
   Job,
 ]
-const pruned = kinds.filter((type) => ![Namespace, PersistentVolumeClaim, Secret, Job].includes(type))
+/** Those that are deleted with the release that no longer has them. */
+export const pruned = kinds.filter((type) => ![Namespace, PersistentVolumeClaim, Secret, Job].includes(type))
 
 /** Namespace first; workloads after what they refer to; who scales them last. */
 function wave({ kind }: KubeObject): number {

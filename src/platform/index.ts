@@ -15,6 +15,14 @@ export { appUrl, type Context, readSettings, type Settings, systemNamespace } fr
 export { failureLines } from './diagnose.ts'
 export { expectLive, followRelease, servingRelease } from './follow.ts'
 export { keepHouse } from './housekeeping.ts'
+export {
+  installPlatform,
+  installWithAccess,
+  issueToken,
+  keepToken,
+  platformManifest,
+  writeToken,
+} from './install/index.ts'
 export { App, type AppObject, Build, type BuildObject, Release, type ReleaseObject } from './kinds.ts'
 export { appLogs, type LogLine } from './logs.ts'
 export { exportObjects, planApp } from './plan.ts'
@@ -24,7 +32,6 @@ export { rollback } from './rollback.ts'
 export { type RunStreams, runOnce } from './run.ts'
 export type { PlatformServer } from './server.ts'
 export { setConfig } from './set-config.ts'
-export { installPlatform } from './start.ts'
 export { startRelease } from './start-release.ts'
 
 /** Git over HTTP and folder uploads; loaded when it is started, for commands do without. */

@@ -35,17 +35,24 @@ export default {
         if (!isUnreachable(error)) throw error
       }
     }
-    if (out.json) out.data({ up, home, ports: config?.ports, processes, nodes, apps })
+    const cluster = config?.cluster
+    if (out.json) out.data({ up, home, ports: config?.ports, cluster, processes, nodes, apps })
     else {
       out.print(
-        `cluster  ${up ? out.style('green', 'up') : out.style('yellow', processes.some((process) => process.pid) ? 'starting or failing' : 'down')} (${home})`,
+        `${cluster ? 'platform' : 'cluster '} ${up ? out.style('green', 'up') : out.style('yellow', processes.some((process) => process.pid) ? 'starting or failing' : 'down')} (${home})`,
       )
       for (const { name, pid, memoryMiB } of processes)
-        out.print(`${name.padEnd(11)}${pid === undefined ? 'not running' : `pid ${pid}, ${memoryMiB} MiB`}`)
+        out.print(
+          `${(cluster && name === 'node' ? 'router' : name).padEnd(11)}${pid === undefined ? 'not running' : `pid ${pid}, ${memoryMiB} MiB`}`,
+        )
       if (up && config) {
         out.print(`nodes      ${nodes.map((node) => `${node.name}${node.ready ? '' : ' (not ready)'}`).join(', ')}`)
         out.print(`apps       ${apps}, at http://APP.localhost:${config.ports.router}`)
-        out.print(`api        https://127.0.0.1:${config.ports.api}, KUBECONFIG=${paths(home).kubeconfig}`)
+        if (cluster) {
+          const context = cluster.context ? `, context ${cluster.context}` : ''
+          out.print(`cluster    KUBECONFIG=${cluster.kubeconfig}${context}`)
+          out.print(`images     ${cluster.registry}`)
+        } else out.print(`api        https://127.0.0.1:${config.ports.api}, KUBECONFIG=${paths(home).kubeconfig}`)
         out.print(`git        http://127.0.0.1:${config.ports.git}`)
       }
     }

@@ -3,14 +3,19 @@ import { mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { CuddleError, equal, formatDuration, systemClock } from '#lib'
+import { chooseCluster, clusterOptions } from '../cluster-options.ts'
 import type { Command, Invocation } from '../command.ts'
 import { defaultConfig, type HomeConfig, livePid, paths, readConfig, writeConfig } from '../home.ts'
 import { end, runningPids, stop } from '../stop.ts'
 
 export default {
-  summary: 'Starts the embedded cluster and the platform, and comes back when they answer.',
-  describe: 'What ran when it was stopped runs again. State is kept in $CUDDLE_HOME (default ~/.cuddle).',
+  summary: 'Starts the cluster of this machine and the platform, and comes back when they answer.',
+  describe: `What ran when it was stopped runs again. State is kept in $CUDDLE_HOME (default ~/.cuddle).
+
+With --kubeconfig there is no cluster on this machine: the platform, git and the router work on that one. It is remembered,
+and --embedded goes back. What is installed there, and with which rights, cuddle manifest prints.`,
   options: {
+    ...clusterOptions,
     nodes: { type: 'string', value: 'N', describe: 'virtual nodes to spread pods over (default 1)' },
     'router-port': {
       type: 'string',
@@ -21,18 +26,25 @@ export default {
     'api-port': { type: 'string', value: 'PORT', describe: `the Kubernetes API (default ${defaultConfig.ports.api})` },
     foreground: { type: 'boolean', describe: 'stay, and stop everything on Ctrl-C' },
   },
-  examples: ['cuddle up', 'cuddle up --nodes 3', 'cuddle up --router-port 8080 --foreground'],
+  examples: [
+    'cuddle up',
+    'cuddle up --nodes 3',
+    'cuddle up --router-port 8080 --foreground',
+    'cuddle up --kubeconfig ~/.kube/config --context prod --registry registry.example.com/team',
+  ],
   async run(invocation) {
     const { out, home } = invocation
     const started = systemClock.monotonic()
     const { config, already } = await locked(invocation, () => start(invocation))
     out.done()
     const took = systemClock.monotonic() - started
-    const { ports } = config
+    const { ports, cluster } = config
     const info = {
       home,
-      kubeconfig: paths(home).kubeconfig,
-      api: `https://127.0.0.1:${ports.api}`,
+      kubeconfig: cluster?.kubeconfig ?? paths(home).kubeconfig,
+      ...(cluster
+        ? { context: cluster.context, registry: cluster.registry }
+        : { api: `https://127.0.0.1:${ports.api}` }),
       apps: `http://APP.localhost:${ports.router}`,
       git: `http://127.0.0.1:${ports.git}`,
       already,
@@ -43,7 +55,10 @@ export default {
         already ? `already ${out.style('green', 'up')}` : `${out.style('green', 'up')} after ${formatDuration(took)}`,
       )
       out.print(`apps        ${info.apps}`)
-      out.print(`kubernetes  export KUBECONFIG=${info.kubeconfig}`)
+      out.print(
+        `kubernetes  export KUBECONFIG=${info.kubeconfig}${cluster?.context ? ` (context ${cluster.context})` : ''}`,
+      )
+      if (cluster) out.print(`images      ${cluster.registry}`)
       out.print(
         `next        ${out.style('cyan', 'cuddle create my-app')} in a git repository, then ${out.style('cyan', 'git push cuddle main')}`,
       )
@@ -60,10 +75,14 @@ async function start(invocation: Invocation): Promise<{ config: HomeConfig; alre
   if (!already) {
     // What a killed supervisor left behind holds the ports; the new one ends it.
     if (runningPids(home).length === 0) await checkPorts(config)
+    if (config.cluster) {
+      const { prepareCluster } = await import('../prepare-cluster.ts')
+      await prepareCluster(invocation, config, config.cluster)
+    }
     prepare(home, config)
     supervise(invocation)
   }
-  out.busy('starting the cluster')
+  out.busy(config.cluster ? 'starting the platform' : 'starting the cluster')
   try {
     await ready(invocation)
   } catch (error) {
@@ -124,7 +143,13 @@ function chooseConfig(invocation: Invocation): HomeConfig {
     git: number('git-port', before.ports.git, 65535),
   }
   if (new Set(Object.values(ports)).size < 3) throw new CuddleError('usage', 'the three ports have to differ')
-  const config: HomeConfig = { version: 1, ports, nodes: number('nodes', before.nodes, 64) }
+  const cluster = chooseCluster(invocation, before.cluster)
+  const config: HomeConfig = {
+    version: 1,
+    ports,
+    nodes: number('nodes', before.nodes, 64),
+    ...(cluster && { cluster }),
+  }
   const running = livePid(paths(invocation.home).supervisorPid, invocation.home) !== undefined
   if (running && JSON.stringify(config) !== JSON.stringify(before)) {
     throw new CuddleError('running', 'the cluster is up already, with other settings', {
@@ -138,6 +163,7 @@ function chooseConfig(invocation: Invocation): HomeConfig {
 async function checkPorts(config: HomeConfig): Promise<void> {
   await Promise.all(
     Object.entries(config.ports).map(async ([name, port]) => {
+      if (name === 'api' && config.cluster) return
       const why = await (port < 1024 ? cannotListen(port) : isAnswered(port))
       if (!why) return
       throw new CuddleError('port-taken', `port ${port} (${name}) is ${why}`, { hint: `cuddle up --${name}-port N` })

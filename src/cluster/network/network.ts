@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { EndpointSlice, Ingress, type Kube, Service } from '#kube'
+import { EndpointSlice, Ingress, type Kube, type objects, Service } from '#kube'
 import { type Clock, CuddleError, errorMessage, type Logger, writeFileAtomic } from '#lib'
 import { controller, startOperator } from '#operator'
 import type { RouterLimits } from './context.ts'
@@ -21,6 +21,8 @@ export interface NetworkOptions {
   accessLog?: number
   /** @default true */
   serviceProxy?: boolean
+  /** Only Ingresses of this class are served. @default all */
+  ingressClass?: string
 }
 
 export interface Network {
@@ -73,13 +75,17 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   const kept = viewFile === undefined ? undefined : viewFromJson(await readFile(viewFile, 'utf8').catch(() => ''))
   if (kept) take(kept)
 
+  const { ingressClass } = options
+  const isOurs = ({ spec }: objects.Ingress) => ingressClass === undefined || spec?.ingressClassName === ingressClass
+
   let dirty = false
   let live = false
   const rebuild = () => {
     dirty = false
     if (!live || signal.aborted) return
     const { lister } = operator
-    take(routeView(lister.list(Ingress), lister.list(Service), lister.list(EndpointSlice)))
+    const ingresses = lister.list(Ingress).filter(isOurs)
+    take(routeView(ingresses, lister.list(Service), lister.list(EndpointSlice)))
     if (viewFile !== undefined) cancelSave ??= clock.after(saveEveryMs, save)
   }
   // Routes are one whole, not one object each: events are heard through `map`, and no key is ever reconciled.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { crds } from './generated/crds.ts'
-import { definitions } from './resources.ts'
-import { says } from './start.ts'
+import { crds } from '../generated/crds.ts'
+import { definitions } from '../resources.ts'
+import { says } from './install.ts'
 
 test('the generated definitions are those of the schemas', () => {
   const made = definitions.map((definition) => JSON.parse(JSON.stringify(definition.crd())))

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { CuddleError } from '#lib'
+import type { Invocation, Option } from './command.ts'
+import type { ClusterConfig } from './home.ts'
+
+/** The options of `cuddle up` that lead to a cluster of others. */
+export const clusterOptions: Record<string, Option> = {
+  kubeconfig: {
+    type: 'string',
+    value: 'FILE',
+    describe: 'run the platform on this cluster, instead of one of its own',
+  },
+  context: { type: 'string', value: 'NAME', describe: "its context (default: the file's current one)" },
+  registry: {
+    type: 'string',
+    value: 'HOST:PORT',
+    describe: 'where images go, and where that cluster pulls them from; with http:// for one without TLS',
+  },
+  embedded: { type: 'boolean', describe: "go back to this machine's own cluster" },
+}
+
+/** The cluster that the options name, else the one of last time. @throws CuddleError `usage`, `no-registry` */
+export function chooseCluster(
+  { values, cwd }: Invocation,
+  before: ClusterConfig | undefined,
+): ClusterConfig | undefined {
+  if (values.embedded) {
+    if (values.kubeconfig ?? values.context ?? values.registry)
+      throw new CuddleError('usage', '--embedded goes with neither --kubeconfig, --context nor --registry')
+    return undefined
+  }
+  if (values.kubeconfig === undefined && !before) {
+    if (values.context ?? values.registry)
+      throw new CuddleError('usage', '--context and --registry say more about --kubeconfig FILE, which is missing')
+    return undefined
+  }
+  const kubeconfig = values.kubeconfig === undefined ? before!.kubeconfig : resolve(cwd, values.kubeconfig)
+  if (!existsSync(kubeconfig)) throw new CuddleError('kubeconfig', `there is no file ${kubeconfig}`)
+  // What was said of another file does not hold for this one.
+  const same = before?.kubeconfig === kubeconfig ? before : undefined
+  const context: string | undefined = values.context ?? same?.context
+  const registry: string | undefined = values.registry ?? same?.registry
+  if (registry === undefined) {
+    throw new CuddleError('no-registry', 'images have to go somewhere the cluster can pull from', {
+      hint: `cuddle up --kubeconfig ${values.kubeconfig ?? kubeconfig} --registry HOST:PORT`,
+    })
+  }
+  return { kubeconfig, ...(context && { context }), registry }
+}

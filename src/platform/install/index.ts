@@ -1,0 +1,3 @@
+export { installPlatform, installWithAccess } from './install.ts'
+export { accountName, platformManifest } from './manifest.ts'
+export { issueToken, keepToken, writeToken } from './token.ts'

@@ -1,0 +1,64 @@
+import type { KubeObject, objects } from '#kube'
+import { silentLogger, systemClock } from '#lib'
+import { type Controller, manifest } from '#operator'
+import { appController } from '../app-controller.ts'
+import { meshController } from '../beam/controller.ts'
+import { systemNamespace } from '../context.ts'
+import { crds } from '../generated/crds.ts'
+import { Build, Release } from '../kinds.ts'
+
+/** The ServiceAccount of the platform, in its namespace. */
+export const accountName = 'cuddle'
+
+/**
+ * Everything that a cluster needs for the platform to run against it: namespace, custom resources, an IngressClass, and a
+ * ServiceAccount with the rights that follow from what the controllers declare and the other parts do. No Deployment: the
+ * platform runs where `cuddle up` was called. For a cluster's owner to read, and to apply in place of `cuddle up`.
+ *
+ * @param ingressClass of the Ingresses that the platform's router serves
+ */
+export function platformManifest(ingressClass: string): KubeObject[] {
+  const objects = manifest({
+    name: accountName,
+    namespace: systemNamespace,
+    controllers: declared(),
+    crds,
+    rules: [...deployRules, ...routerRules],
+    ownRules: [renewRule],
+  })
+  const router: KubeObject = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IngressClass',
+    metadata: { name: ingressClass },
+    spec: { controller: 'cuddle.dev/router' },
+  }
+  return [...objects, router]
+}
+
+/** What the controllers declare; they are asked, never run. */
+function declared(): Controller<any>[] {
+  const kube = undefined as never
+  const { signal } = new AbortController()
+  return [appController(), meshController({ kube, clock: systemClock, log: silentLogger, signal })]
+}
+
+/** What a push does: it records its build, and makes a release. Its Secrets are among what the app controller writes. */
+const deployRules: objects.PolicyRule[] = [
+  { apiGroups: [Build.group], resources: ['builds'], verbs: ['create', 'delete', 'list'] },
+  { apiGroups: [Build.group], resources: ['builds/status'], verbs: ['patch'] },
+  { apiGroups: [Release.group], resources: ['releases'], verbs: ['create'] },
+]
+
+const routerRules: objects.PolicyRule[] = [
+  { apiGroups: [''], resources: ['services'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
+]
+
+/** A new token before the old one expires. */
+const renewRule: objects.PolicyRule = {
+  apiGroups: [''],
+  resources: ['serviceaccounts/token'],
+  resourceNames: [accountName],
+  verbs: ['create'],
+}
