@@ -45,7 +45,7 @@ export async function startPlatform(
     await platform?.removeRepository(app)
     await builder.forget(app)
   }
-  const controllers = await run([appController({ onDestroyed }), meshController({ kube, clock, log, signal })])
+  const controllers = await run([appController({ onDestroyed, layout }), meshController({ kube, clock, log, signal })])
   platform = await startPlatformServer({
     kube,
     clock,

@@ -15,7 +15,7 @@ export function autoscaled(scale: Scale): boolean {
 }
 
 /** Keeps the replicas of a process between the bounds, by the CPU that its pods use. */
-export function autoscaler(input: ObjectInput, process: string, { min, max, target }: Scale): KubeObject {
+export function autoscaler(input: ObjectInput, process: string, kind: string, { min, max, target }: Scale): KubeObject {
   const name = objectName(input.app, process)
   const averageUtilization = target ?? cpuTarget
   return {
@@ -23,7 +23,7 @@ export function autoscaler(input: ObjectInput, process: string, { min, max, targ
     kind: 'HorizontalPodAutoscaler',
     metadata: metadata(input, name, process),
     spec: {
-      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+      scaleTargetRef: { apiVersion: 'apps/v1', kind, name },
       minReplicas: min,
       maxReplicas: max,
       metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } }],

@@ -1,4 +1,5 @@
 import type { KubeObject, objects } from '#kube'
+import type { ProcessSpec } from '#spec'
 import { offer } from './config.ts'
 import { appLabel, keepAnnotation, metadata } from './names.ts'
 import type { CompileInput } from './types.ts'
@@ -11,6 +12,11 @@ export const distPort = 'dist'
 
 export function clustered(input: CompileInput): boolean {
   return input.runtime === 'beam' && input.spec.beam.cluster
+}
+
+/** Whether new code is loaded into the running pods of a process. It takes a node that the platform can reach. */
+export function hot(input: CompileInput, process: ProcessSpec): boolean {
+  return process.strategy === 'hot' && clustered(input)
 }
 
 /** The Secret with the app's cookie, made once by the platform and kept over all releases. */
@@ -55,7 +61,7 @@ export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: stri
 // Busy waiting burns a shared core (42 % of one against 18 % for 200 timer processes) and a quota, for microseconds.
 const flags = '+sbwt none +sbwtdcpu none +sbwtdio none'
 
-function nodesName(app: string): string {
+export function nodesName(app: string): string {
   return `${app}-nodes`
 }
 

@@ -2,7 +2,7 @@ import type { KubeObject } from '#kube'
 import { CuddleError } from '#lib'
 import type { Scale } from '#spec'
 import { autoscaled, autoscaler } from './autoscaler.ts'
-import { beamService, clustered } from './beam.ts'
+import { beamService, clustered, hot } from './beam.ts'
 import { budget } from './budget.ts'
 import { configObjects } from './config.ts'
 import { cronJob } from './cron-job.ts'
@@ -13,6 +13,7 @@ import { networkPolicies } from './network-policy.ts'
 import { patched } from './patches.ts'
 import { service } from './service.ts'
 import { serviceAccount } from './service-account.ts'
+import { statefulSet } from './stateful-set.ts'
 import { claims } from './storage.ts'
 import type { CompileInput } from './types.ts'
 
@@ -32,8 +33,10 @@ export function compile(input: CompileInput): KubeObject[] {
     const scale = scaleOf(input, name)
     for (const claim of claims(input, name, process.storage)) objects.push(claim)
     if (process.port !== undefined) objects.push(service(input, name, process.port))
-    objects.push(deployment(input, config.names, name, process, autoscaled(scale) ? undefined : scale.min))
-    if (autoscaled(scale)) objects.push(autoscaler(input, name, scale))
+    const workload = hot(input, process) ? statefulSet : deployment
+    const running = workload(input, config.names, name, process, autoscaled(scale) ? undefined : scale.min)
+    objects.push(running)
+    if (autoscaled(scale)) objects.push(autoscaler(input, name, running.kind, scale))
     if (scale.max >= 2) objects.push(budget(input, name))
   }
   if (spec.processes.web) objects.push(ingress(input))

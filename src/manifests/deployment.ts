@@ -8,7 +8,7 @@ import type { CompileInput } from './types.ts'
 /**
  * Seconds that a pod without probes must live before it counts: without them a crash at boot would pass for a good rollout.
  */
-const settleTime = 2
+export const settleTime = 2
 /** Seconds beyond the time to start after which a rollout that does not move has failed. */
 const deadlineMargin = 60
 

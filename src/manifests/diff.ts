@@ -45,8 +45,8 @@ export function diff(before: readonly KubeObject[], after: readonly KubeObject[]
     const process = object.metadata.labels?.[processLabel]
     if (
       process !== undefined &&
-      object.kind === 'Deployment' &&
-      !equal(previous.spec?.template, object.spec?.template)
+      (object.kind === 'Deployment' || object.kind === 'StatefulSet') &&
+      !equal(needsNewPods(previous), needsNewPods(object))
     ) {
       entry.restarts = process
     }
@@ -69,6 +69,17 @@ function describe(object: KubeObject, action: ObjectDiff['action'], changes: Cha
     action,
     changes,
   }
+}
+
+/** A StatefulSet's pods live on when only their image changes, if its code can be loaded into them. */
+function needsNewPods({ kind, spec }: KubeObject): unknown {
+  return kind === 'StatefulSet' ? withoutImages(spec?.template) : spec?.template
+}
+
+/** A pod template without the images of its containers. */
+export function withoutImages(template: Record<string, any> | undefined): unknown {
+  const containers = template?.['spec']?.containers?.map(({ image: _, ...rest }: Record<string, unknown>) => rest)
+  return { ...template, spec: { ...template?.['spec'], containers } }
 }
 
 /** The object without what changes with every release. */

@@ -1,6 +1,6 @@
 import type { objects } from '#kube'
 import type { Command, ProcessSpec, Size } from '#spec'
-import { beamNodeLabel, clustered, distPort } from './beam.ts'
+import { beamNodeLabel, clustered, distPort, hot } from './beam.ts'
 import { argv } from './command.ts'
 import type { ConfigNames } from './config.ts'
 import { envFrom, processEnv, taskEnv } from './env.ts'
@@ -72,7 +72,7 @@ export function processPod(
       enableServiceLinks: false,
       securityContext: podSecurity(paths.length > 0),
       terminationGracePeriodSeconds: process.drain + (port === undefined ? 0 : leaveTime),
-      topologySpreadConstraints: spread(input.app, name),
+      topologySpreadConstraints: spread(input.app, name, hot(input, process) ? [] : ['pod-template-hash']),
       containers: [container],
       volumes,
     },

@@ -1,14 +1,27 @@
-import { Deployment, EndpointSlice, Job, type Kube, type KubeObject, Namespace, Pod, ReplicaSet } from '#kube'
+import type { Layout } from '#image'
+import {
+  Deployment,
+  EndpointSlice,
+  Job,
+  type Kube,
+  type KubeObject,
+  Namespace,
+  Pod,
+  ReplicaSet,
+  StatefulSet,
+} from '#kube'
 import { rfc3339, shortHash } from '#lib'
 import { objectName, prerequisites, releaseJob } from '#manifests'
 import { type Axn, type Controller, controller } from '#operator'
 import { applyAll, ignoreNotFound, kinds, manager, prune, pruned } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
+import { hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
 import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
-import { effectiveObjects, scaleByHand } from './scale.ts'
+import { effectiveObjects, isWorkload, scaleByHand } from './scale.ts'
+import { planRoll, usualAnnotation } from './stateful/roll.ts'
 import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
@@ -19,7 +32,13 @@ const kept = 30
  * Pending → Releasing (the release command) → RollingOut → Succeeded, or → RollingBack → Failed.
  * Each step is repeated until its effect is seen, so that a platform killed at any moment goes on where it was.
  */
-export function appController(options: { onDestroyed?: (app: string) => Promise<void> } = {}): Controller<AppObject> {
+export function appController(
+  options: {
+    onDestroyed?: (app: string) => Promise<void>
+    /** Where the images of releases are: what code is loaded from. Without it every rollout makes new pods. */
+    layout?: Layout
+  } = {},
+): Controller<AppObject> {
   const ofApp = (object: KubeObject) => {
     const name = object.metadata.labels?.[labels.app]
     return name ? [{ name }] : []
@@ -27,7 +46,7 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
   const time = steadyTime()
   return controller(App, {
     name: 'cuddle-app',
-    watches: [Release, Deployment, ReplicaSet, Pod, EndpointSlice, Job, Namespace].map((type) => ({
+    watches: [Release, Deployment, StatefulSet, ReplicaSet, Pod, EndpointSlice, Job, Namespace].map((type) => ({
       type,
       map: ofApp,
     })),
@@ -42,7 +61,7 @@ export function appController(options: { onDestroyed?: (app: string) => Promise<
     ],
   })
     .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
-    .step('drive', (axn) => drive(axn, time))
+    .step('drive', (axn) => drive(axn, time, options.layout))
     .step('status', status)
 }
 
@@ -53,16 +72,16 @@ function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
     .sort((a, b) => a.spec.number - b.spec.number)
 }
 
-function drive(axn: Axn<AppObject>, time: ReturnType<typeof steadyTime>): Axn<AppObject> {
+function drive(axn: Axn<AppObject>, time: ReturnType<typeof steadyTime>, layout: Layout | undefined): Axn<AppObject> {
   const releases = releasesOf(axn)
   const active = releases.find((release) => !isDone(release))
   const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
   if (!active) return keep(axn, current)
   switch (active.status?.phase ?? 'Pending') {
     case 'Pending':
-      return begin(axn, active)
+      return begin(axn, active, current, layout)
     case 'Releasing':
-      return awaitCommand(axn, active)
+      return awaitCommand(axn, active, current, layout)
     case 'RollingOut':
       return awaitRollout(axn, active, current, time(axn.clock, axn.name, active.metadata.uid!))
     default:
@@ -75,11 +94,17 @@ function setStatus(axn: Axn<AppObject>, release: ReleaseObject, fields: object):
   return axn.patch(ref, { status: fields }, { subresource: 'status' })
 }
 
-function begin(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
+function begin(
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  current: ReleaseObject | undefined,
+  layout: Layout | undefined,
+): Axn<AppObject> {
   const startedAt = rfc3339(axn.clock.now())
   if (!release.spec.image) return succeed(axn, release, { startedAt })
   const objects = effectiveObjects(release.spec, axn.object.spec)
-  if (!release.spec.releaseCommand || !release.spec.spec?.release) return rollOut(axn, release, objects, { startedAt })
+  if (!release.spec.releaseCommand || !release.spec.spec?.release)
+    return goLive(axn, release, current, layout, { startedAt })
   return axn.run(`release command of v${release.spec.number}`, async (kube) => {
     await applyAll(kube, prerequisites(objects))
     const config = await releaseConfig({ kube, clock: axn.clock, user: manager }, release)
@@ -89,24 +114,37 @@ function begin(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
   })
 }
 
-/** The status moves on only after the objects are applied: a platform that dies between applies them again. */
-function rollOut(
+/** Loads the code into the running pods where that is wanted and can be done, then applies the release. */
+function goLive(
   axn: Axn<AppObject>,
   release: ReleaseObject,
-  objects: KubeObject[],
+  current: ReleaseObject | undefined,
+  layout: Layout | undefined,
   fields: object = {},
 ): Axn<AppObject> {
-  return axn.run(`apply v${release.spec.number}`, async (kube) => {
+  const objects = effectiveObjects(release.spec, axn.object.spec)
+  const releases = releasesOf(axn)
+  return axn.run(`go live with v${release.spec.number}`, async (kube) => {
+    if (layout && current?.spec.image && wantsHot(release, objects)) {
+      const { kind, ...failed } = await hotRelease(axn, kube, layout, { release, current, objects, releases })
+      if (kind === 'failed') return finish(kube, axn, release, hotFailure(axn.name, failed as { reason: string }))
+    }
+    // The status moves on only after the objects are applied: a platform that dies between applies them again.
     await applyAll(kube, objects)
     await patchRelease(kube, release, { ...fields, phase: 'RollingOut', message: 'rolling out' })
   })
 }
 
-function awaitCommand(axn: Axn<AppObject>, release: ReleaseObject): Axn<AppObject> {
+function awaitCommand(
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  current: ReleaseObject | undefined,
+  layout: Layout | undefined,
+): Axn<AppObject> {
   const job = axn.lister.get(Job, objectName(axn.name, `release-v${release.spec.number}`), axn.name)
   const condition = (type: string) =>
     job?.status?.conditions?.find((item) => item.type === type && item.status === 'True')
-  if (condition('Complete')) return rollOut(axn, release, effectiveObjects(release.spec, axn.object.spec))
+  if (condition('Complete')) return goLive(axn, release, current, layout)
   const failed = condition('Failed')
   if (!failed) return axn.requeueAfter(5_000)
   const pod = axn.lister
@@ -135,14 +173,41 @@ function commandOf(release: ReleaseObject): string {
   return Array.isArray(command) ? command.join(' ') : String(command)
 }
 
-function viewOf(axn: Axn<AppObject>): View {
+/** @param release the one whose loaded code counts */
+function viewOf(axn: Axn<AppObject>, release: ReleaseObject | undefined): View {
   const options = { namespace: axn.name, labels: { [labels.app]: axn.name } }
   return {
     deployments: axn.lister.list(Deployment, options),
     replicaSets: axn.lister.list(ReplicaSet, options),
     pods: axn.lister.list(Pod, options),
     endpointSlices: axn.lister.list(EndpointSlice, options),
+    statefulSets: axn.lister.list(StatefulSet, options),
+    loaded: release?.status?.hot?.pods?.filter((pod) => pod.loaded) ?? [],
   }
+}
+
+/** Moves the pods of StatefulSets on towards what is wanted: see `planRoll`. */
+function roll(axn: Axn<AppObject>, objects: readonly KubeObject[], view: View, now: number): Axn<AppObject> {
+  for (const object of objects) {
+    if (object.kind !== StatefulSet.kind) continue
+    const live = view.statefulSets.find((item) => item.metadata.name === object.metadata.name)
+    const { next } = planRoll(object, live, view.pods, view.loaded, now)
+    if (!next) continue
+    for (const { metadata } of next.remove) {
+      axn = axn.delete({ type: Pod, name: metadata.name!, namespace: axn.name }, { uid: metadata.uid })
+    }
+    if (next.replicas === undefined && next.usual === undefined) continue
+    axn = axn.patch(
+      { type: StatefulSet, name: object.metadata.name!, namespace: axn.name },
+      {
+        ...(next.usual !== undefined && {
+          metadata: { annotations: { [usualAnnotation]: next.usual === null ? null : String(next.usual) } },
+        }),
+        ...(next.replicas !== undefined && { spec: { replicas: next.replicas } }),
+      },
+    )
+  }
+  return axn
 }
 
 function awaitRollout(
@@ -152,8 +217,13 @@ function awaitRollout(
   now: number,
 ): Axn<AppObject> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
-  const view = viewOf(axn)
-  if (serving(objects, view) && switched(objects, view)) return succeed(axn, release)
+  const view = viewOf(axn, release)
+  const serves = serving(objects, view, now)
+  if (serves && switched(objects, view)) return succeed(axn, release)
+  // What ran it as another kind of workload goes when its successor serves, not before.
+  if (serves && [...view.deployments, ...view.statefulSets].some((live) => !isWanted(live, objects)))
+    return axn.run('retire workloads', (kube) => prune(kube, axn.name, objects)).requeueAfter(100)
+  axn = roll(axn, objects, view, now)
   const rollout = assess(objects, view, now)
   if (rollout.state === 'failed') {
     return axn.run(`report v${release.spec.number}`, async (kube) => {
@@ -174,6 +244,13 @@ function rollBack(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseO
     await rollBackTo(kube, axn, current)
     await finish(kube, axn, release, release.status?.failure)
   })
+}
+
+function isWanted({ kind, metadata }: KubeObject, objects: readonly KubeObject[]): boolean {
+  return (
+    metadata.deletionTimestamp !== undefined ||
+    objects.some((object) => object.kind === kind && object.metadata.name === metadata.name)
+  )
 }
 
 async function rollBackTo(kube: Kube, axn: Axn<AppObject>, current: ReleaseObject | undefined): Promise<void> {
@@ -234,10 +311,13 @@ function keep(axn: Axn<AppObject>, current: ReleaseObject | undefined): Axn<AppO
   if (!current?.spec.image) return axn
   const objects = effectiveObjects(current.spec, axn.object.spec)
   const applied = fingerprint(axn.object, current.spec.number)
+  const view = viewOf(axn, current)
   const missing = objects.some(
-    (object) => object.kind === 'Deployment' && !axn.lister.get(Deployment, object.metadata.name!, axn.name),
+    (object) =>
+      isWorkload(object) &&
+      ![...view.deployments, ...view.statefulSets].some((live) => live.metadata.name === object.metadata.name),
   )
-  if (applied === axn.object.status?.applied && !missing) return axn
+  if (applied === axn.object.status?.applied && !missing) return roll(axn, objects, view, axn.clock.now())
   return axn
     .run(`keep v${current.spec.number}`, async (kube) => {
       await applyAll(kube, objects)
@@ -253,7 +333,7 @@ async function status(axn: Axn<AppObject>): Promise<Axn<AppObject>> {
   const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
   const next = axn.status({ latestRelease, url, observedGeneration: axn.object.metadata.generation })
   if (!current?.spec.image) return next.condition('Ready', false, 'NotDeployed', 'nothing has been deployed yet')
-  const ready = serving(effectiveObjects(current.spec, axn.object.spec), viewOf(axn))
+  const ready = serving(effectiveObjects(current.spec, axn.object.spec), viewOf(axn, current), axn.clock.now())
   return next.condition('Ready', ready, ready ? 'Serving' : 'PodsNotReady')
 }
 

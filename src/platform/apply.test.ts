@@ -22,7 +22,9 @@ function objects(scale: number | { min: number; max: number }): KubeObject[] {
       metadata: { ...meta, name: 'shop-web' },
       spec: { ...(typeof scale === 'number' ? { replicas: scale } : {}), selector, template },
     },
-    ...(typeof scale === 'number' ? [] : [autoscaler({ app: 'shop', namespace: 'shop', release: 1 }, 'web', scale)]),
+    ...(typeof scale === 'number'
+      ? []
+      : [autoscaler({ app: 'shop', namespace: 'shop', release: 1 }, 'web', 'Deployment', scale)]),
   ]
 }
 

@@ -22,6 +22,7 @@ import {
 } from '#kube'
 import { keepAnnotation } from '#manifests'
 import { labels } from './kinds.ts'
+import { isWorkload } from './scale.ts'
 
 /** Field manager of what the platform applies. */
 export const manager = 'cuddle'
@@ -55,12 +56,15 @@ function wave({ kind }: KubeObject): number {
   return kind === 'HorizontalPodAutoscaler' ? 3 : 1
 }
 
-/** Server-side applies objects, in waves. The replicas of a Deployment that an autoscaler has are left to it. */
+/** Server-side applies objects, in waves. The replicas that an autoscaler has are left to it. */
 export async function applyAll(kube: Kube, objects: readonly KubeObject[]): Promise<void> {
   for (const number of [0, 1, 2, 3]) {
     const applies = objects
       .filter((object) => wave(object) === number)
-      .map((object) => (object.kind === 'Deployment' ? applyDeployment(kube, object, objects) : apply(kube, object)))
+      .map((object) => {
+        if (object.kind === Deployment.kind) return applyDeployment(kube, object, objects)
+        return object.kind === StatefulSet.kind ? applyStatefulSet(kube, object, objects) : apply(kube, object)
+      })
     if (number === 1) applies.push(retireAutoscalers(kube, objects))
     await Promise.all(applies)
   }
@@ -72,19 +76,52 @@ async function apply(kube: Kube, object: KubeObject): Promise<void> {
 
 async function applyDeployment(kube: Kube, object: KubeObject, all: readonly KubeObject[]): Promise<void> {
   const { name, namespace } = object.metadata
-  const autoscaler = all.find(({ kind, spec }) => kind === HorizontalPodAutoscaler.kind && targets(spec, object))
-  if (!autoscaler || object.spec.replicas !== undefined) return apply(kube, object)
-  const { minReplicas: min, maxReplicas: max } = autoscaler.spec
+  const range = autoscaledRange(object, all)
+  if (!range || object.spec.replicas !== undefined) return apply(kube, object)
   const live = await kube.find(Deployment, name!, namespace)
-  if (!live) return apply(kube, { ...object, spec: { ...object.spec, replicas: min } })
+  if (!live) return apply(kube, await withReplicas(kube, object, range, StatefulSet))
   if (ownsReplicas(live)) {
     // A field that its only owner no longer applies goes back to its default: one replica. So somebody else holds it first.
-    const replicas = Math.min(Math.max(live.spec?.replicas ?? 1, min), max)
+    const replicas = clamp(live.spec?.replicas ?? 1, range)
     const { apiVersion, kind } = object
     const held = { apiVersion, kind, metadata: { name, namespace }, spec: { replicas } }
     await kube.apply(Deployment, held, { fieldManager: handover, force: true })
   }
   return apply(kube, object)
+}
+
+/**
+ * The number of pods of a StatefulSet is moved by who replaces them (`stateful/roll.ts`) and by the autoscaler: what it is now
+ * is applied along. Not left out, for a field that its only owner no longer applies goes back to one replica.
+ */
+async function applyStatefulSet(kube: Kube, object: KubeObject, all: readonly KubeObject[]): Promise<void> {
+  const live = await kube.find(StatefulSet, object.metadata.name!, object.metadata.namespace)
+  const range = autoscaledRange(object, all)
+  if (live) return apply(kube, { ...object, spec: { ...object.spec, replicas: live.spec?.replicas } })
+  return apply(kube, range ? await withReplicas(kube, object, range, Deployment) : object)
+}
+
+interface Range {
+  min: number
+  max: number
+}
+
+function autoscaledRange(object: KubeObject, all: readonly KubeObject[]): Range | undefined {
+  const found = all.find(({ kind, spec }) => kind === HorizontalPodAutoscaler.kind && targets(spec, object))
+  return found && { min: found.spec.minReplicas, max: found.spec.maxReplicas }
+}
+
+const clamp = (replicas: number, { min, max }: Range) => Math.min(Math.max(replicas, min), max)
+
+/** A workload that is new starts with as many pods as the one of the other kind that it takes over from. */
+async function withReplicas(
+  kube: Kube,
+  object: KubeObject,
+  range: Range,
+  other: ResourceType<any>,
+): Promise<KubeObject> {
+  const before = await kube.find(other, object.metadata.name!, object.metadata.namespace)
+  return { ...object, spec: { ...object.spec, replicas: clamp(before?.spec?.replicas ?? 0, range) } }
 }
 
 function targets(spec: Record<string, any> | undefined, object: KubeObject): boolean {
@@ -99,9 +136,9 @@ function ownsReplicas({ metadata }: KubeObject): boolean {
   )
 }
 
-/** Autoscalers of Deployments that get fixed replicas go before those are set: they would set their own again. */
+/** Autoscalers of workloads that get fixed replicas go before those are set: they would set their own again. */
 async function retireAutoscalers(kube: Kube, objects: readonly KubeObject[]): Promise<void> {
-  const fixed = objects.filter(({ kind, spec }) => kind === 'Deployment' && spec?.['replicas'] !== undefined)
+  const fixed = objects.filter((object) => isWorkload(object) && object.spec?.['replicas'] !== undefined)
   const app = fixed[0]?.metadata.labels?.[labels.app]
   const namespace = fixed[0]?.metadata.namespace
   if (!app || !namespace) return

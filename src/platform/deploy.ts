@@ -5,6 +5,7 @@ import type { Builder, BuildSource } from './build/index.ts'
 import { appUrl, type Context, readSettings } from './context.ts'
 import { expectLive, followRelease } from './follow.ts'
 import { apiVersion, Build, type BuildObject, type Cause, labels, type ReleaseObject } from './kinds.ts'
+import { type RolloutChoice, withHot } from './push-options.ts'
 import { currentRelease, getApp, releaseConfig } from './releases.ts'
 import { startRelease } from './start-release.ts'
 
@@ -13,6 +14,8 @@ export interface DeployRequest {
   source: BuildSource
   cause: Omit<Cause, 'user'>
   subject?: string
+  /** How it goes live, where that is not the spec's choice. */
+  rollout?: RolloutChoice
   write: (line: string) => void
   signal?: AbortSignal
 }
@@ -61,14 +64,16 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     mode: result.mode,
     timings: result.timings,
   })
-  const newConfig = await completeConfig(context, app, resolved.spec, write)
+  const spec = strategies(resolved.spec, result.runtime, request)
+  const newConfig = await completeConfig(context, app, spec, write)
   const built = context.clock.monotonic()
   const change = {
     cause: request.cause,
     image: { ref: result.image, kind: result.kind, runtime: result.runtime, build: build.metadata.name },
-    spec: resolved.spec,
+    spec,
     newConfig,
     releaseCommand: true,
+    rollout: request.rollout,
   }
   const onWait = (number: number) => write(`       waiting for v${number} to end`)
   const release = await startRelease(context, app, change, { onWait, signal })
@@ -80,8 +85,25 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   write(
     `-----> v${number} is live after ${formatDuration(now - started)} (build ${formatDuration(built - started)}, rollout ${formatDuration(now - built)})`,
   )
-  if (resolved.spec.processes.web) write(`       ${appUrl(app, settings)}`)
+  if (spec.processes.web) write(`       ${appUrl(app, settings)}`)
   return live
+}
+
+/** The spec with the strategies that this push asks for, and a word about what cannot be had. */
+function strategies(spec: AppSpec, runtime: string, { rollout, write }: DeployRequest): AppSpec {
+  const named = Object.entries(spec.processes).flatMap(([name, { strategy }]) => (strategy === 'hot' ? [name] : []))
+  if (runtime !== 'beam') {
+    if (named.length > 0 || rollout?.mode === 'hot')
+      write(' !     only Erlang and Elixir load code into what runs: this app gets new pods')
+    return spec
+  }
+  if (rollout?.mode !== 'hot') return spec
+  const { spec: hot, became } = withHot(spec)
+  if (became.length > 0) {
+    write(` !     -o hot: ${became.join(', ')} becomes hot for this release (a StatefulSet that keeps its pods).`)
+    write('       Write `strategy: hot` into cuddle.yaml, or the next push without -o hot turns it back.')
+  }
+  return hot
 }
 
 /** Makes up the config vars that the spec wants generated. @throws CuddleError `missing-config` for those that a person must give */

@@ -197,7 +197,12 @@ export function failureLines(failure: Failure, release: string, serving: string 
   }
   fact('likely cause', failure.cause)
   fact('next', failure.next)
-  const before = failure.reason === 'release-command' ? 'Nothing was rolled out' : 'Rolled back'
+  const before =
+    failure.reason === 'release-command'
+      ? 'Nothing was rolled out'
+      : failure.reason === 'hot'
+        ? 'Taken back, state untouched'
+        : 'Rolled back'
   lines.push(
     serving
       ? `!     ${before}: ${serving} is still serving.`

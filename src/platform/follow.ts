@@ -1,6 +1,7 @@
 import { backoffDelay, CuddleError } from '#lib'
 import type { Context } from './context.ts'
 import { failureLines } from './diagnose.ts'
+import { hotLines } from './hot-release/lines.ts'
 import { App, Release, type ReleaseObject } from './kinds.ts'
 import { currentRelease, isDone } from './releases.ts'
 
@@ -17,7 +18,11 @@ export async function followRelease(
 ): Promise<ReleaseObject> {
   const name = `v${number}`
   let said: string | undefined
+  let told = 0
   const see = (release: ReleaseObject): boolean => {
+    const lines = hotLines(release.status?.hot, name)
+    for (const line of lines.slice(told)) write(line)
+    told = Math.max(told, lines.length)
     const message = release.status?.message
     if (!isDone(release) && message && message !== said) {
       said = message

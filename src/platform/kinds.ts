@@ -2,7 +2,7 @@ import type { KubeObject, ObjectMeta, ResourceType } from '#kube'
 import type { AppSpecFields, AppStatus, BuildSpec, BuildStatus, ReleaseSpec, ReleaseStatus } from './resources.ts'
 
 // Only types come from resources.ts: its schemas need zod, which is not wanted on the way to a fast start.
-export type { Cause, Failure, ReleaseSpec } from './resources.ts'
+export type { Cause, Failure, HotStatus, ReleaseSpec } from './resources.ts'
 
 interface Custom<Spec, Status> extends KubeObject {
   metadata: ObjectMeta

@@ -27,6 +27,7 @@ export const failureSchema = z.object({
     'release-command',
     'refused',
     'deadline',
+    'hot',
   ]),
   /** One sentence: what happened. */
   message: z.string(),
@@ -41,6 +42,42 @@ export const failureSchema = z.object({
   cause: z.string().optional(),
   /** The command to run next. */
   next: z.string().optional(),
+})
+
+/** How the code of a release gets into pods that run another. */
+export const hotSchema = z.object({
+  /**
+   * `loading`: nodes may be suspended; whoever is left alone goes back. `committing`: every node has the new code and waits for the
+   * word. `committed`: the pods below run it. `aborted`: all pods are as before. `rolling`: it is not done hot.
+   */
+  state: z.enum(['loading', 'committing', 'committed', 'aborted', 'rolling']),
+  /** The release that runs until then. */
+  from: z.number().int().optional(),
+  /** Why it is not done hot, or was taken back. */
+  reasons: z.array(z.string()).optional(),
+  /** What is worth knowing besides. */
+  notes: z.array(z.string()).optional(),
+  changed: z.array(z.string()).optional(),
+  added: z.array(z.string()).optional(),
+  removed: z.array(z.string()).optional(),
+  /** How often it was begun. */
+  attempts: z.number().int().optional(),
+  pods: z
+    .array(
+      z.object({
+        pod: z.string(),
+        uid: z.string(),
+        restarts: z.number().int(),
+        /** Whether the release's code runs there. */
+        loaded: z.boolean(),
+        processes: z.number().int().optional(),
+        migrated: z.number().int().optional(),
+        /** Milliseconds from the first suspension to the last resumption. */
+        suspendedMs: z.number().optional(),
+        problems: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
 })
 
 const appSpec = z.object({
@@ -100,6 +137,15 @@ const releaseSpec = z.object({
   configSecret: z.string().optional(),
   /** Runs once before the rollout. */
   releaseCommand: z.boolean().optional(),
+  /** What was said about the way in which it goes live (`git push -o`). */
+  rollout: z
+    .object({
+      /** `hot`: although the spec does not say so. `rolling`: with new pods, whatever the spec says. */
+      mode: z.enum(['hot', 'rolling']).optional(),
+      /** Processes that still run code from before the present one may be killed. */
+      purge: z.boolean().optional(),
+    })
+    .optional(),
   /** The rendered objects, without secret values. */
   objects: z.array(z.any()),
 })
@@ -111,6 +157,7 @@ const releaseStatus = z.object({
   startedAt: z.string().optional(),
   finishedAt: z.string().optional(),
   failure: failureSchema.optional(),
+  hot: hotSchema.optional(),
 })
 
 export const ReleaseDefinition = resource({
@@ -161,6 +208,7 @@ export const BuildDefinition = resource({
 
 export type Cause = z.infer<typeof causeSchema>
 export type Failure = z.infer<typeof failureSchema>
+export type HotStatus = z.infer<typeof hotSchema>
 export type AppSpecFields = z.infer<typeof appSpec>
 export type AppStatus = z.infer<typeof appStatus>
 export type ReleaseSpec = z.infer<typeof releaseSpec>

@@ -54,7 +54,7 @@ function world(options: {
       namespace: 'shop',
       uid: `p${index}`,
       labels,
-      ownerReferences: [{ uid: 'r' }],
+      ownerReferences: [{ kind: 'ReplicaSet', uid: 'r' }],
     },
     spec: { containers: [{ name: 'web' }] },
     status: {
@@ -75,7 +75,7 @@ test('a rollout is complete when all new pods serve and no old one is left', () 
 
 test('old pods that are still leaving do not keep a developer waiting', () => {
   const { wanted, view } = world({ replicas: 2, ready: 2, old: 1 })
-  assert.equal(serving(wanted, view), true)
+  assert.equal(serving(wanted, view, now), true)
   assert.deepEqual(assess(wanted, view, now), { state: 'progressing', message: 'web: 2 of 2 ready, old pods leaving' })
 })
 
@@ -88,7 +88,11 @@ test('a release has taken over when old pods leave and no endpoint leads to them
     annotations: { 'deployment.kubernetes.io/revision': '1' },
   })
   const oldPod = structuredClone(view.pods[0])
-  Object.assign(oldPod.metadata, { name: 'shop-web-1-0', uid: 'o', ownerReferences: [{ uid: 'r1' }] })
+  Object.assign(oldPod.metadata, {
+    name: 'shop-web-1-0',
+    uid: 'o',
+    ownerReferences: [{ kind: 'ReplicaSet', uid: 'r1' }],
+  })
   const slice = (ready: boolean) => ({ endpoints: [{ targetRef: { name: 'shop-web-1-0' }, conditions: { ready } }] })
   const after = (leaving: boolean, routed: boolean) => {
     const metadata = { ...oldPod.metadata, ...(leaving && { deletionTimestamp: at(0) }) }
@@ -108,7 +112,7 @@ test('a release has taken over when old pods leave and no endpoint leads to them
 test('a Deployment that its controller has not seen yet is not done', () => {
   const { wanted, view } = world({ replicas: 1, ready: 1 })
   view.deployments[0].metadata.generation = 3
-  assert.equal(serving(wanted, view), false)
+  assert.equal(serving(wanted, view, now), false)
   assert.equal(assess(wanted, view, now).state, 'progressing')
 })
 
@@ -226,9 +230,9 @@ test('a startup probe that gave up is told as such, at once and whatever the exi
 test('a process without probes counts when its ReplicaSet calls it available', () => {
   const { wanted, view } = world({ replicas: 1, ready: 1 })
   view.deployments[0].spec!.minReadySeconds = 2
-  assert.equal(serving(wanted, view), false)
+  assert.equal(serving(wanted, view, now), false)
   view.replicaSets[0].status = { replicas: 1, availableReplicas: 1 }
-  assert.equal(serving(wanted, view), true)
+  assert.equal(serving(wanted, view, now), true)
 })
 
 test('a page that a probe got for an answer becomes one line', () => {

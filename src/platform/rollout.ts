@@ -1,7 +1,12 @@
 import type { KubeObject, objects } from '#kube'
 import { labels } from './kinds.ts'
+import { planRoll } from './stateful/roll.ts'
+import { type LoadedPod, runs } from './stateful/shape.ts'
 
 export interface View {
+  statefulSets: readonly (objects.StatefulSet & KubeObject)[]
+  /** Pods that run the release with code that was loaded into them. */
+  loaded: readonly LoadedPod[]
   deployments: readonly (objects.Deployment & KubeObject)[]
   replicaSets: readonly (objects.ReplicaSet & KubeObject)[]
   pods: readonly (objects.Pod & KubeObject)[]
@@ -25,8 +30,11 @@ const crashesAllowed = 1
 /** A pod that starts for so long gets its probe's reply told, ms. */
 const patience = 5_000
 
+/** Seconds beyond the time to start after which a pod of a StatefulSet has failed; manifests say the same of Deployments. */
+const deadlineMargin = 60
+
 /**
- * Where a release's Deployments stand, from the state of the world alone.
+ * Where a release's workloads stand, from the state of the world alone.
  * Complete follows `kubectl rollout status`: observed, all updated, none old left serving, all available.
  * @param now wall clock, ms
  */
@@ -34,8 +42,23 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
   const parts: string[] = []
   let complete = true
   for (const object of wanted) {
-    if (object.kind !== 'Deployment') continue
     const process = object.metadata.labels?.[labels.process] ?? object.metadata.name!
+    if (object.kind === 'StatefulSet') {
+      const { made, serving, stale, replicas } = stateOf(object, view, now)
+      for (const pod of made) {
+        const failure = podFailure(process, pod, now) ?? overdue(process, pod, now)
+        if (failure) return failure
+      }
+      if (serving >= replicas && stale.length === 0) continue
+      complete = false
+      parts.push(
+        serving < replicas
+          ? `${process}: ${serving} of ${replicas} new pods ready${complaint(made, now)}`
+          : `${process}: ${replicas} of ${replicas} ready, old pods leaving`,
+      )
+      continue
+    }
+    if (object.kind !== 'Deployment') continue
     const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
     if (!live || (live.status?.observedGeneration ?? 0) < (live.metadata.generation ?? 0)) {
       complete = false
@@ -61,6 +84,22 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
   return complete ? { state: 'complete' } : { state: 'progressing', message: parts.join('; ') || 'rolling out' }
 }
 
+function stateOf(object: KubeObject, view: View, now: number) {
+  const live = view.statefulSets.find((item) => item.metadata.name === object.metadata.name)
+  return planRoll(object, live, view.pods, view.loaded, now)
+}
+
+/** What a Deployment's controller says of its pods after `progressDeadlineSeconds`, for those of a StatefulSet. */
+function overdue(process: string, pod: objects.Pod & KubeObject, now: number): Rollout | undefined {
+  if (isReady(pod)) return undefined
+  const container = pod.spec?.containers[0]?.name ?? ''
+  const seconds = (startupSeconds(pod, container) ?? deadlineMargin) + deadlineMargin
+  const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready')
+  const since = ready?.lastTransitionTime ?? pod.metadata.creationTimestamp ?? ''
+  if (now - Date.parse(since) < seconds * 1000) return undefined
+  return late(process, pod, seconds)
+}
+
 /** Why a pod that takes long is not ready, where its node says so: a developer need not wait until the probe gives up. */
 function complaint(pods: readonly objects.Pod[], now: number): string {
   const slow = pods.find((pod) => !isReady(pod) && now - Date.parse(pod.status?.startTime ?? '') > patience)
@@ -70,8 +109,13 @@ function complaint(pods: readonly objects.Pod[], now: number): string {
 }
 
 /** True when every new pod serves: what a waiting developer wants to know; old ones may still be leaving. */
-export function serving(wanted: readonly KubeObject[], view: View): boolean {
+export function serving(wanted: readonly KubeObject[], view: View, now: number): boolean {
   return wanted.every((object) => {
+    if (object.kind === 'StatefulSet') {
+      const live = view.statefulSets.some((item) => item.metadata.name === object.metadata.name)
+      const { serving, replicas } = stateOf(object, view, now)
+      return live && serving >= replicas
+    }
     if (object.kind !== 'Deployment') return true
     const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
     if (!live || (live.status?.observedGeneration ?? 0) < (live.metadata.generation ?? 0)) return false
@@ -80,16 +124,13 @@ export function serving(wanted: readonly KubeObject[], view: View): boolean {
 }
 
 /**
- * True when nothing old is in the way any more: every pod of an older ReplicaSet is leaving, and no endpoint that the router
- * may choose belongs to one. From then on whoever asks the app gets the new version; the old pods end in their own time.
+ * True when nothing old is in the way any more: every pod that is not of the release is leaving, and no endpoint that the
+ * router may choose belongs to one. From then on whoever asks the app gets the new version; the old pods end in their own time.
  */
 export function switched(wanted: readonly KubeObject[], view: View): boolean {
   return wanted.every((object) => {
-    if (object.kind !== 'Deployment') return true
-    const live = view.deployments.find((item) => item.metadata.name === object.metadata.name)
-    const newest = live && newestSet(live, view)
-    if (!newest) return false
-    const old = view.pods.filter((pod) => isOf(pod, live, view) && !isOwned(pod, newest))
+    const old = oldPods(object, view)
+    if (!old) return object.kind !== 'Deployment'
     const names = new Set(old.map((pod) => pod.metadata.name))
     const routed = view.endpointSlices.some((slice) =>
       slice.endpoints?.some(({ targetRef, conditions }) => names.has(targetRef?.name) && conditions?.ready !== false),
@@ -98,8 +139,23 @@ export function switched(wanted: readonly KubeObject[], view: View): boolean {
   })
 }
 
-function isOf(pod: KubeObject, deployment: KubeObject, view: View): boolean {
-  return view.replicaSets.some((set) => isOwned(set, deployment) && isOwned(pod, set))
+/** Pods of a process that are not of the workload as it is wanted: older ones, and those of a workload of another kind. */
+function oldPods(object: KubeObject, view: View): (objects.Pod & KubeObject)[] | undefined {
+  const { name } = object.metadata
+  const process = object.metadata.labels?.[labels.process]
+  const mine = view.pods.filter(
+    ({ metadata }) =>
+      metadata.labels?.[labels.process] === process &&
+      metadata.ownerReferences?.some(({ kind }) => kind === 'ReplicaSet' || kind === 'StatefulSet'),
+  )
+  if (object.kind === 'StatefulSet') {
+    const live = view.statefulSets.find((item) => item.metadata.name === name)
+    return live && mine.filter((pod) => !isOwned(pod, live) || !runs(pod, object.spec.template, view.loaded))
+  }
+  if (object.kind !== 'Deployment') return undefined
+  const live = view.deployments.find((item) => item.metadata.name === name)
+  const newest = live && newestSet(live, view)
+  return newest && mine.filter((pod) => !isOwned(pod, newest))
 }
 
 function isOwned(object: KubeObject, owner: KubeObject): boolean {
@@ -155,28 +211,18 @@ function deploymentFailure(
   if (progressing?.reason === 'ProgressDeadlineExceeded') {
     const pods = newPods(deployment, view)
     const pod = pods.find((item) => !isReady(item))
-    const unschedulable = pod?.status?.conditions?.find(
-      (item) => item.type === 'PodScheduled' && item.status === 'False',
-    )
-    if (unschedulable) {
-      return {
-        state: 'failed',
-        reason: 'unschedulable',
-        process,
-        pod,
-        message: `no node has room for ${process}: ${unschedulable.message ?? ''}`,
-      }
-    }
-    const seconds = deployment.spec?.progressDeadlineSeconds ?? 600
-    return {
-      state: 'failed',
-      reason: 'deadline',
-      process,
-      pod,
-      message: `${process} was not ready within ${seconds} s`,
-    }
+    return late(process, pod, deployment.spec?.progressDeadlineSeconds ?? 600)
   }
   return undefined
+}
+
+function late(process: string, pod: (objects.Pod & KubeObject) | undefined, seconds: number): Rollout {
+  const unschedulable = pod?.status?.conditions?.find((item) => item.type === 'PodScheduled' && item.status === 'False')
+  if (unschedulable) {
+    const message = `no node has room for ${process}: ${unschedulable.message ?? ''}`
+    return { state: 'failed', reason: 'unschedulable', process, pod, message }
+  }
+  return { state: 'failed', reason: 'deadline', process, pod, message: `${process} was not ready within ${seconds} s` }
 }
 
 /** Why a new pod will not come up by itself, or undefined while it still may. `now` is wall clock, ms. */

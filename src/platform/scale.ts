@@ -1,8 +1,14 @@
-import type { KubeObject } from '#kube'
+import { Deployment, type KubeObject, StatefulSet } from '#kube'
 import { clone } from '#lib'
 import { autoscaled, autoscaler, budget } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
 import { type AppObject, labels, type ReleaseSpec } from './kinds.ts'
+import { rememberShape } from './stateful/shape.ts'
+
+/** What runs pods for good. */
+export function isWorkload({ kind }: KubeObject): boolean {
+  return kind === Deployment.kind || kind === StatefulSet.kind
+}
 
 /** What `cuddle ps:scale` set, by process: a number of replicas or a range. */
 export function scaleByHand(app: AppObject['spec']): Record<string, number | Scale> {
@@ -22,7 +28,7 @@ export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): 
     const process = rendered.metadata.labels?.[labels.process]
     const byHand = process !== undefined && Object.hasOwn(scale, process) ? scale[process] : undefined
     if (byHand !== undefined && ['PodDisruptionBudget', 'HorizontalPodAutoscaler'].includes(rendered.kind)) continue
-    if (rendered.kind !== 'Deployment' || process === undefined) {
+    if (!isWorkload(rendered) || process === undefined) {
       objects.push(rendered)
       continue
     }
@@ -34,13 +40,14 @@ export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): 
         'kubectl.kubernetes.io/restartedAt': restartedAt,
       }
     }
+    if (object.kind === StatefulSet.kind) rememberShape(object.spec.template)
     objects.push(object)
     if (byHand === undefined) continue
     const { target } = (release.spec as AppSpec | undefined)?.processes[process]?.scale ?? {}
     const range = typeof byHand === 'number' ? { min: byHand, max: byHand } : { target, ...byHand }
     if (autoscaled(range)) {
       delete object.spec.replicas
-      objects.push(autoscaler(input, process, range))
+      objects.push(autoscaler(input, process, object.kind, range))
     } else object.spec.replicas = range.min
     if (range.max >= 2) objects.push(budget(input, process))
   }

@@ -14,6 +14,7 @@ import { deploy } from './deploy.ts'
 import { servingRelease } from './follow.ts'
 import { DeployGate } from './gate.ts'
 import { App, type ReleaseObject } from './kinds.ts'
+import { rolloutChoice } from './push-options.ts'
 
 export interface PlatformServerOptions {
   kube: Kube
@@ -130,16 +131,11 @@ async function pushed(
     commit: update.new,
     author: author.author,
   }
-  return attempt(context, push.write, log, push.app, (write) =>
-    deploy(context, builder, {
-      app: push.app,
-      source,
-      cause,
-      subject: author.subject,
-      write,
-      signal: push.signal,
-    }),
-  )
+  return attempt(context, push.write, log, push.app, async (write) => {
+    const rollout = rolloutChoice(push.options)
+    const { app, signal } = push
+    return deploy(context, builder, { app, source, cause, subject: author.subject, rollout, write, signal })
+  })
 }
 
 async function attempt(

@@ -18,6 +18,7 @@ export interface ReleaseChange {
   /** Config vars that are added where there are none of their names. */
   newConfig?: Record<string, string>
   releaseCommand?: boolean
+  rollout?: ReleaseSpec['rollout']
 }
 
 /** For changes that come while another release is under way. */
@@ -51,6 +52,7 @@ export function nextRelease(
     build: change.image?.build ?? before?.build,
     spec: change.spec ?? before?.spec,
     releaseCommand: change.releaseCommand,
+    rollout: change.rollout,
     objects: [],
   }
   if (!fields.image || !fields.spec) {

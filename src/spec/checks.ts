@@ -87,10 +87,9 @@ export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: P
         problems.push(read.problem(place(name, 'strategy'), message))
       }
     }
-    if (process.strategy === 'hot') {
-      warnings.push(
-        read.problem(place(name, 'strategy'), `strategy of ${name}: hot rollouts are not there yet; it rolls`),
-      )
+    if (process.strategy === 'hot' && !spec.beam.cluster) {
+      const message = `strategy of ${name} cannot be hot with beam.cluster: false: code is loaded over distribution`
+      problems.push(read.problem(place(name, 'strategy'), message, { hint: 'leave beam.cluster out, or say true' }))
     }
   }
   if (raw.storage && !spec.processes.web && Object.keys(spec.processes).length > 1) {

@@ -199,15 +199,18 @@ for (const [what, text, expected] of [
 }
 
 test('what is accepted but does nothing yet is a warning', () => {
-  const result = parseSpec('processes: {web: x}\nscale: {web: 2..4}\naddons: [postgres]\nstrategy: hot', { file })
+  const result = parseSpec('processes: {web: x}\nscale: {web: 2..4}\naddons: [postgres]', { file })
   assert.ok(result.ok)
   assert.deepEqual(
     result.warnings.map((warning) => [warning.path, warning.line]),
-    [
-      ['addons', 3],
-      ['strategy', 4],
-    ],
+    [['addons', 3]],
   )
+})
+
+test('hot processes are nodes, and what cannot be hot is told', () => {
+  const hot = parseSpec('processes: {web: x}\nstrategy: hot', { file })
+  assert.ok(hot.ok && hot.spec.beam.cluster)
+  assert.match(problems('processes: {web: x}\nstrategy: hot\nbeam: {cluster: false}').join(), /cannot be hot/)
 })
 
 test('the JSON Schema describes every key and takes no others', () => {

@@ -16,6 +16,7 @@ export const patchableKinds = [
   'NetworkPolicy',
   'Service',
   'Deployment',
+  'StatefulSet',
   'PodDisruptionBudget',
   'Ingress',
   'CronJob',

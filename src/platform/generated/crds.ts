@@ -254,6 +254,21 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                     "releaseCommand": {
                       "type": "boolean"
                     },
+                    "rollout": {
+                      "type": "object",
+                      "properties": {
+                        "mode": {
+                          "type": "string",
+                          "enum": [
+                            "hot",
+                            "rolling"
+                          ]
+                        },
+                        "purge": {
+                          "type": "boolean"
+                        }
+                      }
+                    },
                     "objects": {
                       "type": "array",
                       "items": {
@@ -310,7 +325,8 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                             "unschedulable",
                             "release-command",
                             "refused",
-                            "deadline"
+                            "deadline",
+                            "hot"
                           ]
                         },
                         "message": {
@@ -348,6 +364,101 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                         },
                         "next": {
                           "type": "string"
+                        }
+                      }
+                    },
+                    "hot": {
+                      "type": "object",
+                      "required": [
+                        "state"
+                      ],
+                      "properties": {
+                        "state": {
+                          "type": "string",
+                          "enum": [
+                            "loading",
+                            "committing",
+                            "committed",
+                            "aborted",
+                            "rolling"
+                          ]
+                        },
+                        "from": {
+                          "type": "integer"
+                        },
+                        "reasons": {
+                          "type": "array",
+                          "items": {
+                            "type": "string"
+                          }
+                        },
+                        "notes": {
+                          "type": "array",
+                          "items": {
+                            "type": "string"
+                          }
+                        },
+                        "changed": {
+                          "type": "array",
+                          "items": {
+                            "type": "string"
+                          }
+                        },
+                        "added": {
+                          "type": "array",
+                          "items": {
+                            "type": "string"
+                          }
+                        },
+                        "removed": {
+                          "type": "array",
+                          "items": {
+                            "type": "string"
+                          }
+                        },
+                        "attempts": {
+                          "type": "integer"
+                        },
+                        "pods": {
+                          "type": "array",
+                          "items": {
+                            "type": "object",
+                            "required": [
+                              "pod",
+                              "uid",
+                              "restarts",
+                              "loaded"
+                            ],
+                            "properties": {
+                              "pod": {
+                                "type": "string"
+                              },
+                              "uid": {
+                                "type": "string"
+                              },
+                              "restarts": {
+                                "type": "integer"
+                              },
+                              "loaded": {
+                                "type": "boolean"
+                              },
+                              "processes": {
+                                "type": "integer"
+                              },
+                              "migrated": {
+                                "type": "integer"
+                              },
+                              "suspendedMs": {
+                                "type": "number"
+                              },
+                              "problems": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              }
+                            }
+                          }
                         }
                       }
                     }

@@ -25,6 +25,7 @@ interface Side {
   specs?: Record<string, string>
   erts?: string
   native?: Record<string, string>
+  assets?: Record<string, string>
   config?: Record<string, string>
 }
 
@@ -35,6 +36,7 @@ const listing = (side: Side): ReleaseListing => ({
   specs: map(side.specs),
   erts: side.erts ?? '13.1.5',
   native: map(side.native),
+  assets: map(side.assets),
   config: map(side.config),
 })
 
@@ -112,7 +114,6 @@ const cases: [what: string, sides: [Side, Side], expected: RegExp | 'hot', aroun
     /\(\+b, -a\)/,
   ],
   ['a struct that goes', changed({ structKeys: ['a'] }, {}), /struct Shop changed \(-a\)/],
-  ['the first release', [{}, {}], /nothing runs yet/, { first: true }],
   ['variables', [{}, {}], /configuration changed \(A, B\)/, { environment: ['A', 'B'] }],
   ['the spec', [{}, {}], /the memory of web changed, which needs new pods/, { spec: ['the memory of web'] }],
 ]

@@ -1,4 +1,4 @@
-import type { ReleaseDiff, ReleaseModule } from './release-diff.ts'
+import type { ModuleChange, ReleaseDiff, ReleaseModule } from './release-diff.ts'
 
 export type HotDecision =
   | { hot: true; notes: readonly string[] }
@@ -7,8 +7,8 @@ export type HotDecision =
 
 /** What is compared besides the files of the releases. */
 export interface Surroundings {
-  /** Nothing runs yet. */
-  first?: boolean
+  /** `down`: back to an older release; the code_change is that of the newer. @default 'up' */
+  direction?: 'up' | 'down'
   /** Names of variables of the app's configuration that differ. */
   environment?: readonly string[]
   /** What of the app's spec differs and needs new pods: processes, volumes, resources … in words. */
@@ -24,11 +24,11 @@ const readable = (module: string) => module.replace(/^Elixir\./, '')
  * known from the files counts as unsafe, but for the shape of records, which a stripped release does not tell.
  */
 export function decideHot(diff: ReleaseDiff, around: Surroundings = {}): HotDecision {
-  if (around.first) return { hot: false, reasons: ['nothing runs yet that could be upgraded'] }
+  const { direction = 'up' } = around
   const reasons = [
     ...surroundings(around),
     ...toolchain(diff),
-    ...diff.changed.flatMap(({ before, after }) => moduleReasons(before, after)),
+    ...diff.changed.flatMap(({ before, after }) => moduleReasons(before, after, direction)),
   ]
   for (const module of diff.added) {
     if (module.loadsNif) reasons.push(`${readable(module.module)} is new and loads a NIF`)
@@ -37,12 +37,12 @@ export function decideHot(diff: ReleaseDiff, around: Surroundings = {}): HotDeci
   for (const [removed, callers] of diff.dangling) {
     reasons.push(`${readable(removed)} was removed, but is called by ${shown(callers.map(readable))}`)
   }
-  reasons.push(...shapeReasons(diff))
+  reasons.push(...shapeReasons(diff, direction))
   if (reasons.length > 0) return { hot: false, reasons }
   const notes: string[] = []
   const { changed, added, removed } = diff
   if (changed.length + added.length + removed.length === 0) notes.push('no module differs')
-  const silent = changed.filter(({ after }) => isServer(after) && after.codeChange !== 'own')
+  const silent = changed.filter((change) => isServer(change.after) && migrating(change, direction) !== 'own')
   if (silent.length > 0) {
     notes.push(
       `state is kept as it is in ${shown(silent.map(({ name }) => readable(name)))}: no code_change of its own`,
@@ -77,11 +77,19 @@ function toolchain(diff: ReleaseDiff): string[] {
   }
   for (const name of diff.specs) reasons.push(`${name}.app changed in more than its modules and version`)
   for (const path of diff.native) reasons.push(`the native library ${path} changed`)
+  if (diff.assets.length > 0)
+    reasons.push(
+      `files besides modules changed (${shown(diff.assets)}): a pod sees those of the image that it started with`,
+    )
   for (const path of diff.config) reasons.push(`${path} changed: a node reads it only when it starts`)
   return reasons
 }
 
-function moduleReasons(before: ReleaseModule, after: ReleaseModule): string[] {
+/** The code_change that runs: it is always the newer code that knows both shapes. */
+const migrating = ({ before, after }: Pick<ModuleChange, 'before' | 'after'>, direction: 'up' | 'down') =>
+  direction === 'up' ? after.codeChange : before.codeChange
+
+function moduleReasons(before: ReleaseModule, after: ReleaseModule, direction: 'up' | 'down'): string[] {
   const name = readable(after.module)
   const has = (behaviour: string) => before.behaviours.includes(behaviour) || after.behaviours.includes(behaviour)
   const reasons: string[] = []
@@ -96,7 +104,7 @@ function moduleReasons(before: ReleaseModule, after: ReleaseModule): string[] {
   if (has('gen_event')) reasons.push(`${name} changed and handles events: its state inside the manager is not migrated`)
   const lost = before.behaviours.filter((behaviour) => !after.behaviours.includes(behaviour) && servers.has(behaviour))
   if (lost.length > 0) reasons.push(`${name} is no ${lost.join(', ')} any more, but its processes are`)
-  if (before.codeChange === 'own' && after.codeChange === undefined) {
+  if (direction === 'up' && before.codeChange === 'own' && after.codeChange === undefined) {
     reasons.push(`${name} has lost its code_change`)
   }
   return reasons
@@ -106,9 +114,8 @@ const servers = new Set(['gen_server', 'gen_statem', 'Elixir.GenServer', 'Elixir
 const isServer = (module: ReleaseModule) => module.behaviours.some((behaviour) => servers.has(behaviour))
 
 /** A struct of another shape lives in any process's state, so some server among the changed modules must know what to do. */
-function shapeReasons(diff: ReleaseDiff): string[] {
-  const migrating = diff.changed.some(({ after }) => after.codeChange === 'own')
-  if (migrating) return []
+function shapeReasons(diff: ReleaseDiff, direction: 'up' | 'down'): string[] {
+  if (diff.changed.some((change) => migrating(change, direction) === 'own')) return []
   return diff.changed.flatMap(({ name, before, after }) => {
     const old = before.structKeys
     const now = after.structKeys

@@ -72,6 +72,7 @@ Migrates = fun({_, _, supervisor}) -> true;
 end,
 
 Prepare = fun() ->
+  try register(cuddle_hot, Self) catch _:_ -> throw({refused, busy}) end,
   Plan = lists:filtermap(fun({M, Bin, Expected, Previous, File, OnLoad}) ->
     case {code:module_md5(Bin), Md5(M)} of
       {undefined, _} -> throw({refused, {bad_binary, M}});

@@ -377,6 +377,8 @@ function explain(why: Term | undefined): string {
             `${item.count} processes still run code of ${item.module} from before the present one: ${shown(item.processes)}`,
         )
         .join('; ')
+    case 'busy':
+      return 'it is in the middle of another hot rollout'
     case 'bad_binary':
       return `the new ${textOf(a)} is no BEAM file`
     case 'unexpected_version':

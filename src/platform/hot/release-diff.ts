@@ -19,8 +19,9 @@ export interface ReleaseListing {
   /** The text of each .app file, by application, without its list of modules and version. */
   specs: ReadonlyMap<string, string>
   erts: string | undefined
-  /** SHA-256 by path: native libraries below `priv`, configuration of the release. */
+  /** SHA-256 by path: native libraries below `priv`, other files there, configuration of the release. */
   native: ReadonlyMap<string, string>
+  assets: ReadonlyMap<string, string>
   config: ReadonlyMap<string, string>
 }
 
@@ -30,6 +31,7 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
   const applications = new Map<string, string>()
   const specs = new Map<string, string>()
   const native = new Map<string, string>()
+  const assets = new Map<string, string>()
   const config = new Map<string, string>()
   let erts: string | undefined
   const consolidated: ReleaseModule[] = []
@@ -43,8 +45,8 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
         modules.set(beam.module, { ...beam, file: path, application })
       } else if (rest === `ebin/${application}.app`)
         specs.set(application, withoutModules(Buffer.from(bytes).toString()))
-      else if (rest.startsWith('priv/') && isElf(bytes))
-        native.set(`${application}/${rest}`, sha256(Buffer.from(bytes)))
+      else if (rest.startsWith('priv/'))
+        (isElf(bytes) ? native : assets).set(`${application}/${rest}`, sha256(Buffer.from(bytes)))
       continue
     }
     const [, inRelease] = /^releases\/[^/]+\/(.+)$/.exec(path) ?? []
@@ -56,7 +58,7 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
     }
   }
   for (const module of consolidated) modules.set(module.module, module)
-  return { modules, applications, specs, erts, native, config }
+  return { modules, applications, specs, erts, native, assets, config }
 }
 
 /** New modules are no reason to restart; the version stands in the folder's name. */
@@ -88,6 +90,7 @@ export interface ReleaseDiff {
   /** Applications whose .app changed in more than modules and version. */
   specs: readonly string[]
   native: readonly string[]
+  assets: readonly string[]
   config: readonly string[]
 }
 
@@ -120,6 +123,7 @@ export function diffReleases(before: ReleaseListing, after: ReleaseListing): Rel
     ),
     specs: differing(before.specs, after.specs).filter((name) => before.specs.has(name) && after.specs.has(name)),
     native: differing(before.native, after.native),
+    assets: differing(before.assets, after.assets),
     config: differing(before.config, after.config),
   }
 }

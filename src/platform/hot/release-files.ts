@@ -9,11 +9,17 @@ const wanted = /^(lib\/[^/]+\/(ebin\/[^/]+\.(beam|app)|priv\/.+)|releases\/[^/]+
 /**
  * The files of the release in an image that our builder made (below `app/`), upper layers over lower ones, with
  * whiteouts (image-spec, layer.md). Paths as in the release.
+ * @param without digests of layers that are left out
  * @throws CuddleError `blob-missing`, `bad-manifest`, `bad-archive`
  */
-export async function readRelease(layout: Layout, digest: string): Promise<ReleaseFiles> {
+export async function readRelease(
+  layout: Layout,
+  digest: string,
+  without: ReadonlySet<string> = new Set(),
+): Promise<ReleaseFiles> {
   const files = new Map<string, Uint8Array>()
   for (const layer of readManifest(layout, digest).layers) {
+    if (without.has(layer.digest)) continue
     const packed = Readable.from(layout.stream(layer.digest), { objectMode: false })
     const inflater =
       layer.mediaType === mediaTypes.zstd

@@ -25,7 +25,10 @@ export type HotOutcome =
 export async function hotRollout(
   nodes: readonly BeamNode[],
   upgrade: HotUpgrade,
-  options: HotOptions = {},
+  options: HotOptions & {
+    /** Called when all nodes have the new code and none goes on in it yet: the last moment to write down that it will. */
+    beforeCommit?: () => Promise<void>
+  } = {},
 ): Promise<HotOutcome> {
   const reports = new Map<string, NodeReport>()
   const told = await Promise.all(nodes.map((node) => prepareNode(node, upgrade, options)))
@@ -48,6 +51,12 @@ export async function hotRollout(
   if (reports.size > 0 || options.signal?.aborted) {
     await takeBack()
     return verdict('aborted', reports)
+  }
+  try {
+    await options.beforeCommit?.()
+  } catch (error) {
+    await takeBack()
+    throw error
   }
   await Promise.all(prepared.map(async (one) => reports.set(one.node.name, await one.commit())))
   return verdict('committed', reports)

@@ -1,0 +1,60 @@
+import type { Term } from '#beam'
+import { type Layout, readManifest } from '#image'
+import { diffReleases, type HotUpgrade, listRelease, type ReleaseDiff, readRelease } from '../hot/index.ts'
+
+/** Two images, and what an upgrade of the one to the other takes. */
+export interface Comparison {
+  diff: ReleaseDiff
+  upgrade(direction: 'up' | 'down'): HotUpgrade
+}
+
+/** `sha256:…` of `cuddle.local/APP@sha256:…` */
+export const digestIn = (image: string) => image.slice(image.indexOf('@') + 1)
+
+/**
+ * Compares the releases in two images. Layers that both have are not read: our builder puts every file into one layer, and
+ * a module into the same one each time.
+ *
+ * @throws CuddleError `blob-missing`, `bad-beam` …: an image is gone, or not as we build it
+ */
+export async function compareImages(layout: Layout, before: string, after: string): Promise<Comparison> {
+  const layersOf = (image: string) => readManifest(layout, digestIn(image)).layers.map(({ digest }) => digest)
+  const ofBefore = new Set(layersOf(before))
+  const common = new Set(layersOf(after).filter((digest) => ofBefore.has(digest)))
+  let [old, fresh] = await readBoth(layout, before, after, common)
+  let [listed, next] = [listRelease(old), listRelease(fresh)]
+  let diff = diffReleases(listed, next)
+  if (diff.removed.length > 0 && common.size > 0) {
+    // Who calls a removed module may be anywhere.
+    ;[old, fresh] = await readBoth(layout, before, after, new Set())
+    ;[listed, next] = [listRelease(old), listRelease(fresh)]
+    diff = diffReleases(listed, next)
+  }
+  return {
+    diff,
+    upgrade: (direction) => ({
+      direction,
+      modules: [
+        ...diff.changed.map(({ name, before, after }) => ({
+          name,
+          binary: fresh.get(after.file)!,
+          file: after.file,
+          previous: old.get(before.file)!,
+          expected: Buffer.from(before.md5, 'hex'),
+          onLoad: after.onLoad,
+        })),
+        ...diff.added.map(({ module, file, onLoad }) => ({ name: module, binary: fresh.get(file)!, file, onLoad })),
+      ],
+      removed: diff.removed.map(({ module }) => module),
+      targetVersions: new Map(
+        diff.changed.flatMap(({ name, after }): [string, Term][] =>
+          after.version === undefined ? [] : [[name, after.version]],
+        ),
+      ),
+    }),
+  }
+}
+
+function readBoth(layout: Layout, before: string, after: string, common: ReadonlySet<string>) {
+  return Promise.all([before, after].map((image) => readRelease(layout, digestIn(image), common)))
+}

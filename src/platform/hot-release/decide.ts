@@ -1,0 +1,56 @@
+import type { Layout } from '#image'
+import type { KubeObject } from '#kube'
+import { CuddleError, errorMessage } from '#lib'
+import { decideHot, type HotDecision } from '../hot/index.ts'
+import type { ReleaseObject } from '../kinds.ts'
+import { type Comparison, compareImages } from './compare.ts'
+import { changedVariables, objectReasons, statefulSets } from './objects.ts'
+
+/** A release with what belongs to it. */
+export interface Side {
+  release: ReleaseObject
+  /** As they are applied. */
+  objects: readonly KubeObject[]
+  config: Record<string, string>
+}
+
+/** The age of a release's code, as the number of the first release that had it: a rollback, or a commit reverted, is older. */
+function originOf(image: string | undefined, releases: readonly ReleaseObject[]): number {
+  return Math.min(...releases.filter(({ spec }) => spec.image === image).map(({ spec }) => spec.number))
+}
+
+/**
+ * Whether the code of a release can be loaded into the pods of the current one.
+ * @param releases all of the app
+ */
+export async function decide(
+  layout: Layout,
+  before: Side,
+  after: Side,
+  releases: readonly ReleaseObject[],
+): Promise<{ decision: HotDecision; comparison?: Comparison; direction: 'up' | 'down' }> {
+  const [old, next] = [before, after].map(({ release }) => originOf(release.spec.image, releases))
+  const direction: 'up' | 'down' = next < old ? 'down' : 'up'
+  const refuse = (reasons: string[]) => ({ decision: { hot: false as const, reasons }, direction })
+  const { mode } = after.release.spec.rollout ?? {}
+  if (mode === 'rolling') return refuse(['it was asked for'])
+  if (statefulSets(after.objects).length === 0)
+    return refuse(['no process of it is hot: strategy: hot in cuddle.yaml makes it so'])
+  const { config, reasons } = objectReasons(before.objects, after.objects)
+  const changed = changedVariables(
+    { spec: before.release.spec, config: before.config },
+    { spec: after.release.spec, config: after.config },
+  )
+  const environment = config ? changed : []
+  let comparison: Comparison
+  try {
+    comparison = await compareImages(layout, before.release.spec.image!, after.release.spec.image!)
+  } catch (error) {
+    if (!(error instanceof CuddleError)) throw error
+    return refuse([...reasons, `the releases cannot be compared: ${errorMessage(error)}`])
+  }
+  const decision = decideHot(comparison.diff, { direction, environment })
+  const all = [...reasons, ...(decision.hot ? [] : decision.reasons)]
+  if (all.length > 0) return refuse(all)
+  return { decision, comparison, direction }
+}

@@ -1,0 +1,54 @@
+import type { Layout } from '#image'
+import type { Kube, KubeObject } from '#kube'
+import type { Axn } from '#operator'
+import type { AppObject, Failure, ReleaseObject } from '../kinds.ts'
+import { releaseConfig } from '../releases.ts'
+import { effectiveObjects } from '../scale.ts'
+import type { HotResult } from './drive.ts'
+import { statefulSets } from './objects.ts'
+
+export { hotLines } from './lines.ts'
+
+/** Whether a release is one that may be loaded, or asks to be. */
+export function wantsHot({ spec }: ReleaseObject, objects: readonly KubeObject[]): boolean {
+  return spec.rollout?.mode === 'hot' || statefulSets(objects).length > 0
+}
+
+/** Loads a release into the pods of the current one, or says why not. The engine is loaded for the first that wants it. */
+export async function hotRelease(
+  axn: Axn<AppObject>,
+  kube: Kube,
+  layout: Layout,
+  {
+    release,
+    current,
+    objects,
+    releases,
+  }: {
+    release: ReleaseObject
+    current: ReleaseObject
+    objects: readonly KubeObject[]
+    releases: readonly ReleaseObject[]
+  },
+): Promise<HotResult> {
+  const { loadRelease } = await import('./drive.ts')
+  const { clock, log, name: app } = axn
+  const context = { kube, clock, user: 'cuddle' }
+  const before = {
+    release: current,
+    objects: effectiveObjects(current.spec, axn.object.spec),
+    config: await releaseConfig(context, current),
+  }
+  const after = { release, objects, config: await releaseConfig(context, release) }
+  return loadRelease({ kube, clock, log, layout }, { app, before, after, releases })
+}
+
+/** The report of a release that could not be loaded. */
+export function hotFailure(app: string, { reason, pod }: { reason: string; pod?: string }): Failure {
+  return {
+    reason: 'hot',
+    message: `its code could not be loaded: ${reason}`,
+    pod,
+    next: `fix it and push again, or let it have new pods: git push -o rolling; cuddle releases:info -a ${app} shows this report`,
+  }
+}

@@ -1,0 +1,47 @@
+import type { HotStatus } from '../kinds.ts'
+
+const readable = (module: string) => module.replace(/^Elixir\./, '')
+const count = (number: number, what: string) => `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`
+const milliseconds = (ms: number) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`)
+
+function named(label: string, modules: readonly string[] = []): string[] {
+  if (modules.length === 0) return []
+  const shown = modules.slice(0, 8).map(readable).join(', ')
+  return [`       ${label} ${shown}${modules.length > 8 ? ` and ${modules.length - 8} more` : ''}`]
+}
+
+/**
+ * A hot rollout so far, for people. Later states of the same rollout begin with the lines of earlier ones.
+ * @param release `v4`
+ */
+export function hotLines(hot: HotStatus | undefined, release: string): string[] {
+  if (!hot) return []
+  const { state, pods = [], changed = [], added = [], removed = [], reasons = [], notes = [] } = hot
+  if (state === 'rolling' && !hot.attempts) {
+    return [
+      '-----> With new pods, for it cannot be loaded into the running ones:',
+      ...reasons.map((line) => `       - ${line}`),
+    ]
+  }
+  const lines = [`-----> Loading ${release} into ${count(pods.length, 'running pod')}`]
+  lines.push(...named('changed: ', changed), ...named('new:     ', added), ...named('removed: ', removed))
+  if (changed.length + added.length + removed.length === 0) lines.push('       no module differs')
+  lines.push(...notes.map((note) => `       note: ${note}`))
+  if (state === 'committed') {
+    const width = Math.max(...pods.map(({ pod }) => pod.length))
+    for (const { pod, loaded, processes = 0, suspendedMs, problems = [] } of pods) {
+      if (!loaded) lines.push(`       ✗ ${pod.padEnd(width)}  is replaced by a new pod`)
+      else if (processes === 0) lines.push(`       ✓ ${pod.padEnd(width)}  no process to upgrade`)
+      else
+        lines.push(
+          `       ✓ ${pod.padEnd(width)}  ${count(processes, 'process').replace(/sss?$/, 'sses')} upgraded, suspended for ${milliseconds(suspendedMs ?? 0)}`,
+        )
+      lines.push(...problems.map((problem) => `         ${problem}`))
+    }
+  } else if (state === 'aborted') {
+    lines.push('       taken back on all pods: every process has its old code and state')
+  } else if (state === 'rolling') {
+    lines.push('-----> With new pods instead:', ...reasons.map((line) => `       - ${line}`))
+  }
+  return lines
+}

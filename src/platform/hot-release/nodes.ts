@@ -1,0 +1,82 @@
+import type { BeamNode } from '#beam'
+import { type Kube, type KubeObject, type objects, Pod, StatefulSet } from '#kube'
+import { type Clock, CuddleError, errorMessage } from '#lib'
+import { readCookie } from '../beam/cookie.ts'
+import { type BeamPod, beamPod } from '../beam/nodes.ts'
+import { labels } from '../kinds.ts'
+import { type LoadedPod, restartsOf, runs } from '../stateful/shape.ts'
+import { statefulSets } from './objects.ts'
+
+/**
+ * Who we are to the nodes while we load: one name for ever, for names become atoms there, and not the one under which the nodes
+ * are connected to each other, or one connection would end the other.
+ */
+const ourName = 'rem-cuddle-hot@127.0.0.1'
+const connectMs = 5_000
+
+/** A pod whose code can be changed while it runs. */
+export interface Target extends LoadedPod {
+  process: string
+  beam: BeamPod
+}
+
+/**
+ * The pods of an app that run its current release and serve. Others are left out: they start, or go, or run something older,
+ * and are replaced by new ones afterwards.
+ *
+ * @param current the objects of the current release, as applied
+ * @throws CuddleError `no-node` for a pod that serves but is no node
+ */
+export async function findTargets(
+  kube: Kube,
+  app: string,
+  current: readonly KubeObject[],
+  loaded: readonly LoadedPod[],
+): Promise<Target[]> {
+  const sets = await Promise.all(
+    statefulSets(current).map(async (object) => ({
+      object,
+      live: await kube.find(StatefulSet, object.metadata.name!, app),
+    })),
+  )
+  const { items } = await kube.listAll(Pod, { namespace: app, labelSelector: `${labels.app}=${app}` })
+  return items.flatMap((pod) => {
+    const owner = sets.find(
+      ({ live }) => live && pod.metadata.ownerReferences?.some(({ uid }) => uid === live.metadata.uid),
+    )
+    if (!owner || pod.metadata.deletionTimestamp || !isReady(pod)) return []
+    if (!runs(pod, owner.object.spec.template, loaded)) return []
+    const beam = beamPod(pod)
+    if (!beam) {
+      throw new CuddleError('no-node', `pod ${pod.metadata.name} is no node that can be reached`)
+    }
+    const { name, uid } = pod.metadata
+    return [{ pod: name!, uid: uid!, restarts: restartsOf(pod), process: beam.process, beam }]
+  })
+}
+
+function isReady(pod: objects.Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+}
+
+/** Connects to all, or to none. @throws CuddleError `unreachable`, which names the pod */
+export async function connectAll(
+  kube: Kube,
+  clock: Clock,
+  targets: readonly Target[],
+  signal?: AbortSignal,
+): Promise<BeamNode[]> {
+  const { connect } = await import('#beam')
+  const settled = await Promise.allSettled(
+    targets.map(async ({ beam }) => {
+      const { name, host, port } = beam
+      const cookie = await readCookie(kube, beam)
+      return connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
+    }),
+  )
+  const failed = settled.findIndex(({ status }) => status === 'rejected')
+  if (failed < 0) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  for (const one of settled) if (one.status === 'fulfilled') one.value.close()
+  const { reason } = settled[failed] as PromiseRejectedResult
+  throw new CuddleError('unreachable', `${targets[failed].pod}: ${errorMessage(reason)}`, { cause: reason })
+}
