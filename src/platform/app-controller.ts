@@ -56,6 +56,8 @@ export function appController(
       // Reports quote them.
       { apiGroups: [''], resources: ['events'], verbs: ['list'] },
       { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
+      // It replaces those of StatefulSets itself.
+      { apiGroups: [''], resources: ['pods'], verbs: ['delete'] },
       { apiGroups: [Release.group], resources: ['releases'], verbs: ['delete'] },
       { apiGroups: [Release.group], resources: ['releases/status'], verbs: ['patch'] },
     ],
