@@ -1,4 +1,12 @@
 export {
+  type BeamConsole,
+  type Completion,
+  type ConsoleOptions,
+  type ConsoleTerminal,
+  type Line,
+  openConsole,
+} from './console/index.ts'
+export {
   type BeamNode,
   type CallOptions,
   type CallResult,

@@ -22,6 +22,7 @@ export const verbs: Record<string, VerbEntry> = {
   'ps:restart': verb('Processes', 'restart, one pod after the other', () => import('./verbs/ps-restart.ts')),
   logs: verb('Processes', 'show or follow the log', () => import('./verbs/logs.ts')),
   run: verb('Processes', 'run a command once, in a fresh pod', () => import('./verbs/run.ts')),
+  console: verb('Inside', 'an IEx or Erlang shell in a running BEAM node', () => import('./verbs/console.ts')),
   rpc: verb('Inside', 'evaluate an expression in a running BEAM node', () => import('./verbs/rpc.ts')),
   observer: verb('Inside', 'what a BEAM node is busy with, live', () => import('./verbs/observer.ts')),
   releases: verb('Releases', 'list the releases', () => import('./verbs/releases.ts')),

@@ -1,5 +1,6 @@
 import type { PlatformServer, PlatformServerOptions } from './server.ts'
 
+export type { Completion, ConsoleTerminal, Line } from '#beam'
 export { openLayout } from '#image'
 export { renderDiff, toYaml } from '#manifests'
 export { platformToken } from './access.ts'
@@ -9,6 +10,7 @@ export { createApp, destroyApp, listApps, processesOf, readScale, restartApp, sc
 export { meshController } from './beam/controller.ts'
 export { evaluateOn } from './beam/rpc.ts'
 export { listNodes } from './beam/session.ts'
+export { consoleOn, type OpenConsole } from './beam/shell.ts'
 export { type NodeUsage, nodeUsage, type Observation, observe } from './beam/usage.ts'
 export { type Builder, createBuilder } from './build/index.ts'
 export { appUrl, type Context, readSettings, type Settings, systemNamespace } from './context.ts'

@@ -1,8 +1,9 @@
-import { CuddleError, errorMessage, type Logger } from '#lib'
-import { Atom, atom, elements, isAtom, listOf, Pid, type Term, textOf, tuple } from '../term/index.ts'
+import { errorMessage, type Logger } from '#lib'
+import { Atom, atom, elements, isAtom, listOf, Pid, type Term, tuple } from '../term/index.ts'
 import { op } from './control.ts'
 import type { Core } from './core.ts'
 import { pidKey } from './identity.ts'
+import { readChars } from './io-request.ts'
 
 /** Where what a call prints goes: to the node's own console, nowhere, or to us. */
 export type Output = 'node' | 'ignore' | ((text: string) => void)
@@ -89,21 +90,11 @@ export class OutputDevice {
     return answer
   }
 
-  /** `{put_chars, [Encoding,] Chars}` and `{put_chars, [Encoding,] Module, Function, Args}`. */
   async #put(parts: readonly Term[], write: ((text: string) => void) | undefined): Promise<Term> {
     if (!write) return ok
-    const chars = parts.length <= 2 ? parts.at(-1)! : await this.#formatted(parts.slice(-3))
-    const latin1 = parts.length === 2 && isAtom(parts[0], 'latin1') && chars instanceof Uint8Array
-    const text = latin1 ? Buffer.from(chars).toString('latin1') : textOf(chars)
+    const text = await readChars(parts, this.#apply)
     if (text === undefined) return failed('put_chars')
     write(text)
     return ok
-  }
-
-  async #formatted([module, name, args]: readonly Term[]): Promise<Term> {
-    if (!(module instanceof Atom && name instanceof Atom && Array.isArray(args))) {
-      throw new CuddleError('bad-term', 'put_chars without a function')
-    }
-    return this.#apply(module.name, name.name, args)
   }
 }
