@@ -4,6 +4,7 @@ import type { Controller } from '#operator'
 import {
   appController,
   createBuilder,
+  goodbyeController,
   keepHouse,
   meshController,
   openLayout,
@@ -45,7 +46,11 @@ export async function startPlatform(
     await platform?.removeRepository(app)
     await builder.forget(app)
   }
-  const controllers = await run([appController({ onDestroyed, layout }), meshController({ kube, clock, log, signal })])
+  const controllers = await run([
+    appController({ onDestroyed, layout }),
+    meshController({ kube, clock, log, signal }),
+    goodbyeController({ kube, clock, log, signal }),
+  ])
   platform = await startPlatformServer({
     kube,
     clock,

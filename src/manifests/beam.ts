@@ -1,7 +1,9 @@
 import type { KubeObject, objects } from '#kube'
 import type { ProcessSpec } from '#spec'
+import { clustered } from './clustered.ts'
 import { offer } from './config.ts'
 import { appLabel, keepAnnotation, metadata } from './names.ts'
+import { goodbyeEnv, shutdownMs } from './stopping.ts'
 import type { CompileInput } from './types.ts'
 
 /** Label of pods that are nodes of the app's BEAM cluster: one-off jobs are not. */
@@ -9,10 +11,6 @@ export const beamNodeLabel = 'cuddle.dev/beam-node'
 
 /** The port of Erlang distribution, by name. */
 export const distPort = 'dist'
-
-export function clustered(input: CompileInput): boolean {
-  return input.runtime === 'beam' && input.spec.beam.cluster
-}
 
 /** Whether new code is loaded into the running pods of a process. It takes a node that the platform can reach. */
 export function hot(input: CompileInput, process: ProcessSpec): boolean {
@@ -29,9 +27,14 @@ export function cookieName(app: string): string {
  * Cookie and name are injected because a release brings a random cookie of its own build, and nodes need long names with
  * an address that the others can reach.
  *
- * @param node false for one-off jobs, which stay out of the cluster
+ * @param process undefined for one-off jobs, which stay out of the cluster and stop as they like
  */
-export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: string | undefined, node: boolean): void {
+export function beamEnv(
+  env: objects.EnvVar[],
+  input: CompileInput,
+  secret: string | undefined,
+  process: ProcessSpec | undefined,
+): void {
   offer(env, input, 'LANG', 'C.UTF-8')
   offer(env, input, 'RELEASE_TMP', '/tmp')
   offer(env, input, 'ERL_CRASH_DUMP', '/tmp/erl_crash.dump')
@@ -39,15 +42,20 @@ export function beamEnv(env: objects.EnvVar[], input: CompileInput, secret: stri
   // Boots in half the time and memory of embedded mode; the image is immutable, so what is loaded later is what was built.
   offer(env, input, 'RELEASE_MODE', 'interactive')
   const { cluster, port, cookie } = input.spec.beam
-  if (!node || !cluster) {
+  // Not in ERL_FLAGS, which is the developer's to set.
+  const ownFlags = process ? [`-shutdown_time ${shutdownMs(input, process)}`] : []
+  if (!process || !cluster) {
+    if (ownFlags.length > 0) env.push({ name: 'ERL_ZFLAGS', value: ownFlags.join(' ') })
     offer(env, input, 'RELEASE_DISTRIBUTION', 'none')
     return
   }
+  // One fixed port without epmd: decision 12 of the design.
+  ownFlags.push(`-start_epmd false -erl_epmd_port ${port}`)
   const source =
     cookie === 'auto' ? { name: cookieName(input.app), key: 'cookie' } : { name: secret ?? '', key: cookie }
   env.push(
-    // Not in ERL_FLAGS, which is the developer's to set. One fixed port without epmd: decision 12 of the design.
-    { name: 'ERL_ZFLAGS', value: `-start_epmd false -erl_epmd_port ${port}` },
+    { name: 'ERL_ZFLAGS', value: ownFlags.join(' ') },
+    goodbyeEnv(),
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'RELEASE_DISTRIBUTION', value: 'name' },
     { name: 'RELEASE_NODE', value: `${input.app}@$(POD_IP)` },

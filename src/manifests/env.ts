@@ -1,4 +1,5 @@
 import type { objects } from '#kube'
+import type { ProcessSpec } from '#spec'
 import { beamEnv } from './beam.ts'
 import { type ConfigNames, offer } from './config.ts'
 import { host } from './ingress.ts'
@@ -17,18 +18,19 @@ export function envFrom(config: ConfigNames): objects.EnvFromSource[] | undefine
 export function processEnv(
   input: CompileInput,
   config: ConfigNames,
-  process: string,
-  port: number | undefined,
+  name: string,
+  process: ProcessSpec,
 ): objects.EnvVar[] {
+  const { port } = process
   const env: objects.EnvVar[] = port === undefined ? [] : [{ name: 'PORT', value: String(port) }]
   if (input.runtime === 'node') offer(env, input, 'NODE_ENV', 'production')
   if (input.runtime !== 'beam') return env
-  if (process === 'web') {
+  if (name === 'web') {
     // What Phoenix' generated runtime.exs asks for before it serves.
     offer(env, input, 'PHX_SERVER', 'true')
     offer(env, input, 'PHX_HOST', input.spec.domains.find((domain) => !domain.startsWith('*')) ?? host(input))
   }
-  beamEnv(env, input, config.secret, true)
+  beamEnv(env, input, config.secret, process)
   return env
 }
 
@@ -36,7 +38,7 @@ export function processEnv(
 export function taskEnv(input: CompileInput, config: ConfigNames, own: Record<string, string> = {}): objects.EnvVar[] {
   const env: objects.EnvVar[] = []
   if (input.runtime === 'node') offer(env, input, 'NODE_ENV', 'production')
-  if (input.runtime === 'beam') beamEnv(env, input, config.secret, false)
+  if (input.runtime === 'beam') beamEnv(env, input, config.secret, undefined)
   const names = Object.keys(own)
   if (names.length === 0) return env
   return [

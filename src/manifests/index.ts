@@ -1,6 +1,7 @@
 export { autoscaled, autoscaler } from './autoscaler.ts'
-export { beamNodeLabel, clustered, cookieName, cookieSecret } from './beam.ts'
+export { beamNodeLabel, cookieName, cookieSecret } from './beam.ts'
 export { budget } from './budget.ts'
+export { clustered } from './clustered.ts'
 export { argv } from './command.ts'
 export { compile, prerequisites, scaleOf } from './compile.ts'
 export { configSecret } from './config.ts'
@@ -11,5 +12,12 @@ export { appLabel, baseName, keepAnnotation, labels, objectName, processLabel, r
 export { namespace } from './namespace.ts'
 export { portName } from './pod.ts'
 export { renderDiff } from './render.ts'
+export {
+  goodbyeAnnotation,
+  goodbyeVariable,
+  handoverAnnotation,
+  holdSeconds,
+  leaveSeconds,
+} from './stopping.ts'
 export type { CompileInput, Environment, ObjectInput } from './types.ts'
 export { redacted, toYaml } from './yaml.ts'

@@ -1,6 +1,7 @@
 import type { objects } from '#kube'
 import type { Command, ProcessSpec, Size } from '#spec'
-import { beamNodeLabel, clustered, distPort, hot } from './beam.ts'
+import { beamNodeLabel, distPort, hot } from './beam.ts'
+import { clustered } from './clustered.ts'
 import { argv } from './command.ts'
 import type { ConfigNames } from './config.ts'
 import { envFrom, processEnv, taskEnv } from './env.ts'
@@ -9,6 +10,7 @@ import { probes } from './probes.ts'
 import { resources } from './resources.ts'
 import { containerSecurity, podSecurity } from './security.ts'
 import { spread } from './spread.ts'
+import { graceSeconds, handoverAnnotation, moduleAtom, preStop } from './stopping.ts'
 import { claimName } from './storage.ts'
 import type { CompileInput } from './types.ts'
 
@@ -16,12 +18,6 @@ import type { CompileInput } from './types.ts'
 export function portName(process: string): 'http' | 'tcp' {
   return process === 'web' ? 'http' : 'tcp'
 }
-
-/**
- * Seconds that a pod goes on serving after it was told to stop, before its process hears of it: the time in which routers
- * and proxies learn that it is leaving. Endpoint removal and SIGTERM are not ordered in Kubernetes.
- */
-const leaveTime = 2
 
 /** The pod of a process that runs for good. Holds nothing but what this process needs: whatever else changes, it stays. */
 export function processPod(
@@ -37,7 +33,7 @@ export function processPod(
     image: input.image,
     command: argv(process.command),
   }
-  const env = processEnv(input, config, name, port)
+  const env = processEnv(input, config, name, process)
   if (env.length > 0) container.env = env
   const sources = envFrom(config)
   if (sources) container.envFrom = sources
@@ -53,7 +49,8 @@ export function processPod(
     container.readinessProbe = readinessProbe
     container.livenessProbe = livenessProbe
   }
-  if (port !== undefined) container.lifecycle = { preStop: { sleep: { seconds: leaveTime } } }
+  const hook = preStop(input, process)
+  if (hook) container.lifecycle = { preStop: hook }
   container.securityContext = containerSecurity()
   container.volumeMounts = [{ name: 'tmp', mountPath: '/tmp' }]
   const volumes: objects.Volume[] = [{ name: 'tmp', emptyDir: {} }]
@@ -64,14 +61,18 @@ export function processPod(
   }
   const podLabels = labels(input.app, name)
   if (node) podLabels[beamNodeLabel] = 'true'
+  const { handover } = input.spec.beam
   return {
-    metadata: { labels: podLabels },
+    metadata: {
+      labels: podLabels,
+      ...(node && handover !== undefined ? { annotations: { [handoverAnnotation]: moduleAtom(handover) } } : {}),
+    },
     spec: {
       serviceAccountName: input.app,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: podSecurity(paths.length > 0),
-      terminationGracePeriodSeconds: process.drain + (port === undefined ? 0 : leaveTime),
+      terminationGracePeriodSeconds: graceSeconds(input, process),
       topologySpreadConstraints: spread(input.app, name, hot(input, process) ? [] : ['pod-template-hash']),
       containers: [container],
       volumes,

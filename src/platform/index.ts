@@ -16,6 +16,7 @@ export { type Builder, createBuilder } from './build/index.ts'
 export { appUrl, type Context, readSettings, type Settings, systemNamespace } from './context.ts'
 export { failureLines } from './diagnose.ts'
 export { expectLive, followRelease, servingRelease } from './follow.ts'
+export { goodbyeController } from './goodbye/controller.ts'
 export { keepHouse } from './housekeeping.ts'
 export {
   installPlatform,

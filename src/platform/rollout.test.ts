@@ -93,7 +93,10 @@ test('a release has taken over when old pods leave and no endpoint leads to them
     uid: 'o',
     ownerReferences: [{ kind: 'ReplicaSet', uid: 'r1' }],
   })
-  const slice = (ready: boolean) => ({ endpoints: [{ targetRef: { name: 'shop-web-1-0' }, conditions: { ready } }] })
+  const slice = (ready: boolean, labels = {}) => ({
+    metadata: { labels },
+    endpoints: [{ targetRef: { name: 'shop-web-1-0' }, conditions: { ready } }],
+  })
   const after = (leaving: boolean, routed: boolean) => {
     const metadata = { ...oldPod.metadata, ...(leaving && { deletionTimestamp: at(0) }) }
     const pods = [...view.pods, { ...oldPod, metadata }]
@@ -101,7 +104,8 @@ test('a release has taken over when old pods leave and no endpoint leads to them
       ...view,
       replicaSets: [...view.replicaSets, oldSet],
       pods,
-      endpointSlices: [slice(routed)],
+      // Nodes of a cluster are in their headless Service to the end.
+      endpointSlices: [slice(routed), slice(true, { 'service.kubernetes.io/headless': '' })],
     } as unknown as View
   }
   assert.equal(switched(wanted, after(false, true)), false)

@@ -132,10 +132,7 @@ export function switched(wanted: readonly KubeObject[], view: View): boolean {
     const old = oldPods(object, view)
     if (!old) return object.kind !== 'Deployment'
     const names = new Set(old.map((pod) => pod.metadata.name))
-    const routed = view.endpointSlices.some((slice) =>
-      slice.endpoints?.some(({ targetRef, conditions }) => names.has(targetRef?.name) && conditions?.ready !== false),
-    )
-    return !routed && old.every((pod) => pod.metadata.deletionTimestamp)
+    return !isRouted(view.endpointSlices, (pod) => names.has(pod)) && old.every((pod) => pod.metadata.deletionTimestamp)
   })
 }
 
@@ -156,6 +153,21 @@ function oldPods(object: KubeObject, view: View): (objects.Pod & KubeObject)[] |
   const live = view.deployments.find((item) => item.metadata.name === name)
   const newest = live && newestSet(live, view)
   return newest && mine.filter((pod) => !isOwned(pod, newest))
+}
+
+/**
+ * Whether a Service sends new requests to such a pod. Slices of headless Services do not count: nodes of a cluster find
+ * each other by them, also those that leave.
+ */
+export function isRouted(
+  slices: readonly objects.EndpointSlice[],
+  wanted: (pod: string | undefined) => boolean,
+): boolean {
+  return slices.some(
+    ({ metadata, endpoints }) =>
+      metadata.labels?.['service.kubernetes.io/headless'] === undefined &&
+      endpoints?.some(({ targetRef, conditions }) => wanted(targetRef?.name) && conditions?.ready !== false),
+  )
 }
 
 function isOwned(object: KubeObject, owner: KubeObject): boolean {

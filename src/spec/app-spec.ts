@@ -33,7 +33,7 @@ export interface ProcessSpec {
   health?: HealthSpec
   /** Mount path → size. @default {} */
   storage: Record<string, string>
-  /** Seconds from SIGTERM to SIGKILL. @default 30 */
+  /** Seconds a stop may take once the pod has left the rotation: half for what is open, half from SIGTERM on. @default 30 */
   drain: number
   /** @default rolling; recreate where there is storage */
   strategy: Strategy
@@ -81,6 +81,8 @@ export interface BeamSpec {
   port: number
   /** `auto`, or the config var that holds the cookie. @default auto */
   cookie: string
+  /** Module whose `handover/1` is called in a node that is about to stop. */
+  handover?: string
 }
 
 export const defaults = {

@@ -92,6 +92,10 @@ export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: P
       problems.push(read.problem(place(name, 'strategy'), message, { hint: 'leave beam.cluster out, or say true' }))
     }
   }
+  if (spec.beam.handover !== undefined && !spec.beam.cluster) {
+    const hint = 'write cluster: true beside it'
+    problems.push(read.problem(['beam', 'handover'], 'beam.handover needs a cluster to hand over to', { hint }))
+  }
   if (raw.storage && !spec.processes.web && Object.keys(spec.processes).length > 1) {
     problems.push(read.problem(['storage'], 'storage: write it at the process that it belongs to', { key: true }))
   }

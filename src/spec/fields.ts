@@ -53,6 +53,16 @@ export const command = z
   .union([shortText, z.array(z.string().refine((word) => !word.includes('\0'), 'command holds a NUL byte')).min(1)])
   .describe('A line for /bin/sh, or a list of words that is run as it is.')
 
+/** `Shop.Handover`, or `shop_handover` as Erlang says it. */
+export const moduleName = text((value) =>
+  value.length <= 200 && /^(?:[A-Z]\w*(?:\.[A-Z]\w*)*|[a-z][\w@]*)$/.test(value)
+    ? undefined
+    : {
+        message: `${JSON.stringify(value.slice(0, 80))} is no module`,
+        hint: 'for example Shop.Handover or shop_handover',
+      },
+)
+
 export const appName = text(checkAppName)
 export const processName = text(checkProcessName)
 export const envName = text(checkConfigName)

@@ -37,7 +37,7 @@ const process = z
       port: field.port.optional().describe('Port that it listens on; given as `$PORT`. `web` has one always.'),
       health: field.health.optional(),
       storage: field.storage.optional(),
-      drain: field.duration.optional().describe('Time from the order to stop until it is killed.'),
+      drain: field.duration.optional().describe('Time to stop: half of it for connections and handover, then SIGTERM.'),
       strategy: z.enum(strategies).optional().describe('How a new release replaces the old one.'),
     }),
   ])
@@ -108,6 +108,9 @@ const beam = strict({
     .union([z.literal('auto'), field.envName])
     .optional()
     .describe('`auto`: made and kept by Cuddle; else the config var that holds it.'),
+  handover: field.moduleName
+    .optional()
+    .describe('Module whose `handover/1` gets the nodes that stay, before a node stops.'),
 })
 
 const build = strict({
@@ -151,7 +154,7 @@ const overridable = {
   env: env.optional(),
   size: field.size.optional().describe('Size of every process that names none: a named size or `{cpu, memory}`.'),
   storage: field.storage.optional().describe('Volumes of `web` (or of the only process): `{/data: 10Gi}`.'),
-  drain: field.duration.optional().describe('Time from the order to stop until it is killed.'),
+  drain: field.duration.optional().describe('Time to stop: half of it for connections and handover, then SIGTERM.'),
   strategy: z.enum(strategies).optional().describe('How a new release replaces the old one.'),
   beam: beam.optional().describe('How the app’s Erlang or Elixir nodes work together.'),
   patches: z.array(patch).max(200).optional().describe('Changes to the compiled objects, applied last.'),

@@ -40,6 +40,8 @@ export interface MeshOptions {
 interface Link {
   identity: string
   node: BeamNode
+  /** It was told that it is connected to all there are. */
+  told?: boolean
 }
 
 /**
@@ -136,6 +138,12 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
       join(from, to)
     }
     if (missing.length === 0) apart.clear()
+    const lonely = new Set(missing.flat())
+    for (const [name, found] of links) {
+      if (found.told || lonely.has(name) || !known.get(name)) continue
+      found.told = true
+      sayJoined(found.node).catch(() => (found.told = false))
+    }
     tell(problems.sort()[0], pods.length)
     return missing.length === 0 && problems.length === 0
   }
@@ -178,4 +186,14 @@ async function connectNode(from: BeamNode, to: string, signal: AbortSignal): Pro
   const options = { timeoutMs: joinMs, signal, output: 'ignore' } as const
   const joined = await from.rpc('net_kernel', 'connect_node', [atom(to)], options)
   if (!isAtom(joined, 'true')) throw new CuddleError('not-joined', `${from.name} cannot connect to ${to}`)
+}
+
+/**
+ * Tells a node that it is connected to all that were there before it, or that there are none: who takes over names or state
+ * from others can wait for it while it starts.
+ */
+async function sayJoined(node: BeamNode): Promise<void> {
+  const { atom, tuple } = await import('#beam')
+  const key = tuple(atom('cuddle'), atom('joined'))
+  await node.rpc('persistent_term', 'put', [key, atom('true')], { timeoutMs: askMs, output: 'ignore' })
 }

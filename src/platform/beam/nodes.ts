@@ -22,11 +22,12 @@ export interface BeamPod {
 
 /**
  * Reads from a pod what its manifest says of its node. Undefined for pods that are no BEAM nodes, that do not run yet, and
- * that are about to go: those keep their connections but get no new ones.
+ * (unless `leaving` asks for just these) that are about to go: those keep their connections but get no new ones.
  */
-export function beamPod(pod: objects.Pod & KubeObject): BeamPod | undefined {
+export function beamPod(pod: objects.Pod & KubeObject, { leaving = false } = {}): BeamPod | undefined {
   const { metadata, spec, status } = pod
-  if (metadata.labels?.[beamNodeLabel] !== 'true' || metadata.deletionTimestamp || !status?.podIP) return undefined
+  if (metadata.labels?.[beamNodeLabel] !== 'true' || !status?.podIP) return undefined
+  if ((metadata.deletionTimestamp !== undefined) !== leaving) return undefined
   const container = spec?.containers.find((one) => one.env?.some(({ name }) => name === 'RELEASE_COOKIE'))
   const state = status.containerStatuses?.find(({ name }) => name === container?.name)
   if (!container || !state?.state?.running) return undefined

@@ -1,0 +1,11 @@
+defmodule Abacus.MixProject do
+  use Mix.Project
+
+  def project do
+    [app: :abacus, version: "0.1.0", elixir: "~> 1.14", start_permanent: Mix.env() == :prod]
+  end
+
+  def application do
+    [mod: {Abacus.Application, []}, extra_applications: [:logger, :crypto]]
+  end
+end

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { exec } from '#lib'
+import { until } from '#lib/testing'
+import { freePort } from '../../scripts/demo/stage.ts'
+import { commitEdit, type Home, newHome } from './harness.ts'
+
+const app = 'abacus'
+const missing = (await exec('sh', ['-c', 'command -v mix'], { env: { PATH: process.env.PATH } })).code !== 0
+
+/** Adds to numbers without a pause and keeps count of what was answered. */
+function startCounting(home: Home, names: readonly string[], clients = 4) {
+  const counted = new Map<string, number>()
+  const failures: string[] = []
+  let stopping = false
+  const client = async (first: number) => {
+    for (let at = first; !stopping; at++) {
+      const name = names[at % names.length]
+      const { status, body } = await home
+        .get(app, `/add/${name}`)
+        .catch((error) => ({ status: 0, body: String(error) }))
+      if (status === 200) counted.set(name, (counted.get(name) ?? 0) + 1)
+      else failures.push(`${status} ${body.slice(0, 200)}`)
+    }
+  }
+  const running = Promise.all(Array.from({ length: clients }, (_, index) => client(index)))
+  return {
+    counted,
+    failures,
+    async stop() {
+      stopping = true
+      await running
+    },
+  }
+}
+
+/** The numbers as the app has them, and on which nodes. */
+async function numbers(home: Home): Promise<{ values: Map<string, number>; nodes: Set<string> }> {
+  const { body } = await home.get(app, '/')
+  const rows = body
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(' '))
+  return {
+    values: new Map(rows.map(([name, value]) => [name, Number(value)])),
+    nodes: new Set(rows.map((row) => row[2])),
+  }
+}
+
+async function settled(home: Home, count: number): Promise<void> {
+  await until(
+    async () => {
+      const pods = await home.json(['ps', '-a', app])
+      return pods.length === count && pods.every((pod: any) => pod.ready && pod.state === 'Running')
+    },
+    { what: `${count} pods, and none that leaves`, timeoutMs: 60_000 },
+  )
+}
+
+async function messages(home: Home, reason: string): Promise<string[]> {
+  const path = `jsonpath={range .items[?(@.reason=="${reason}")]}{.message}{"\\n"}{end}`
+  return (await home.kubectl('get', 'events', '-o', path)).stdout.split('\n').filter(Boolean)
+}
+
+test('numbers survive rollouts, scale-downs and drains under load', { skip: missing && 'needs elixir' }, async (t) => {
+  const home = await newHome(t)
+  assert.equal((await home.up('--nodes', '3')).code, 0)
+  const repository = await home.app(app, 'elixir-handover')
+  await commitEdit(home, repository, 'cuddle.yaml', 'cluster: true', `cluster: true\n  port: ${await freePort()}`)
+  const pushed = await home.git(repository, 'push', 'cuddle', 'main')
+  assert.equal(pushed.code, 0, pushed.stderr)
+
+  const names = Array.from({ length: 30 }, (_, index) => `n${index}`)
+  const kept = new Map<string, number>()
+  const keepsCount = async (what: () => Promise<void>) => {
+    const load = startCounting(home, names)
+    await until(() => load.counted.size === names.length)
+    await what()
+    await load.stop()
+    assert.deepEqual(load.failures, [])
+    for (const [name, count] of load.counted) kept.set(name, (kept.get(name) ?? 0) + count)
+    const { values } = await numbers(home)
+    assert.deepEqual(Object.fromEntries([...values].sort()), Object.fromEntries([...kept].sort()))
+  }
+
+  await t.test('a rollout', async () => {
+    await keepsCount(async () => {
+      await commitEdit(home, repository, 'lib/abacus.ex', '@version "v1"', '@version "v2"')
+      const push = await home.git(repository, 'push', 'cuddle', 'main')
+      assert.equal(push.code, 0, push.stderr)
+      await settled(home, 3)
+    })
+    assert.match((await home.get(app, '/')).body, /^abacus v2/)
+    assert.equal((await messages(home, 'BeamHandover')).length, 3)
+  })
+
+  await t.test('two of three pods that go at once', async () => {
+    await keepsCount(async () => {
+      assert.equal((await home.cuddle(['ps:scale', 'web=1', '-a', app])).code, 0)
+      await settled(home, 1)
+    })
+    const [{ address }] = await home.json(['ps', '-a', app])
+    assert.deepEqual([...(await numbers(home)).nodes], [`${app}@${address}`])
+  })
+
+  await t.test('the drain of a node, which waits for the budget', async () => {
+    assert.equal((await home.cuddle(['ps:scale', 'web=3', '-a', app])).code, 0)
+    await settled(home, 3)
+    const pods = await home.json(['ps', '-a', app])
+    const drained = pods[0].node
+    await keepsCount(async () => {
+      const drain = await home.kubectl('drain', drained, '--ignore-daemonsets', '--delete-emptydir-data')
+      assert.equal(drain.code, 0, drain.stderr)
+      await settled(home, 3)
+    })
+    assert.ok((await home.json(['ps', '-a', app])).every((pod: any) => pod.node !== drained))
+  })
+  assert.deepEqual(await messages(home, 'BeamHandoverFailed'), [])
+})
