@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { Agent, request } from 'node:https'
 import type { TestEnd } from './ends.ts'
+import { openStream, type StreamAnswer, type StreamOptions, upgradeTo } from './stream.ts'
 
 export interface Answer {
   code: number
@@ -29,6 +30,8 @@ export interface SendOptions {
   headers?: Record<string, string>
   /** Content type. @default application/json */
   type?: string
+  /** On a connection of its own. */
+  alone?: boolean
   /** Without the administrator's certificate. */
   anonymous?: boolean
   /** False: not part of the comparison, only of the way there. */
@@ -48,6 +51,8 @@ export class Client {
   readonly ns: string
   /** An API group that is this case's alone. */
   readonly group: string
+  /** What containers are made of, where there is a node. */
+  readonly image: string
   private readonly end: TestEnd
   private readonly agent: Agent
   private readonly stranger: Agent
@@ -58,6 +63,7 @@ export class Client {
     this.end = end
     this.ns = name
     this.group = `${name}.example.com`
+    this.image = end.image ?? ''
     this.agent = new Agent({ keepAlive: true, ca: end.ca, cert: end.cert, key: end.key })
     this.stranger = new Agent({ ca: end.ca })
   }
@@ -108,6 +114,23 @@ export class Client {
         throw new Error(`GET ${path}: in vain, the last answer was ${answer.code} ${answer.text}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
+  }
+
+  /**
+   * Opens a WebSocket, says what is to be said, and reads until the server closes or `enough`. What each channel carried is compared, not in
+   * which pieces.
+   */
+  async stream(path: string, options: StreamOptions): Promise<StreamAnswer> {
+    const answer = await openStream(
+      this.request('GET', path, undefined, { headers: upgradeTo(options), alone: true }),
+      options,
+    )
+    const { code, protocol, channels, closed, text } = answer
+    const parsed = Object.fromEntries(Object.entries(channels).map(([name, said]) => [name, parse(said) ?? said]))
+    const body = text === undefined ? { channels: parsed, closed } : (parse(text) ?? text)
+    const asked = `STREAM ${path} ${options.protocols.join(',')}`
+    this.steps.push({ asked, said: { code, headers: { protocol }, body: options.pick?.(body) ?? body } })
+    return answer
   }
 
   async watch(path: string, options: SendOptions = {}): Promise<Watch> {
@@ -183,8 +206,9 @@ export class Client {
       ...(bytes && { 'content-type': options.type ?? 'application/json', 'content-length': bytes.length }),
       ...options.headers,
     }
-    const agent = options.anonymous ? this.stranger : this.agent
-    return request({ host: this.end.host, port: this.end.port, path, method, agent, headers })
+    const { host, port, ca, cert, key } = this.end
+    if (options.alone) return request({ host, port, path, method, headers, ca, cert, key, agent: false })
+    return request({ host, port, path, method, headers, agent: options.anonymous ? this.stranger : this.agent })
   }
 
   private exchange(method: string, path: string, body: unknown, options: SendOptions): Promise<Answer> {

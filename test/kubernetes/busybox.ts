@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { assembleImage, buildLayer, openLayout, openRegistry } from '#image'
 
 const source = '/bin/busybox'
-const applets = ['sh', 'cat', 'echo', 'env', 'hostname', 'httpd', 'id', 'ls', 'sleep', 'stty', 'touch', 'wget']
+const applets = ['sh', 'cat', 'echo', 'env', 'hostname', 'httpd', 'id', 'ls', 'mkdir', 'sleep', 'stty', 'touch', 'wget']
 
 /** Why there is no image to be made of busybox; undefined when there is. It must be the static one: there is no libc in the image. */
 export function whyNoBusybox(): string | undefined {

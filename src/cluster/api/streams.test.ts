@@ -21,7 +21,7 @@ async function withNode(t: Context, options: { adminToken?: string } = {}): Prom
     const wants = { stdin: false, stdout: true, stderr: false, tty: false }
     const streams = await acceptRemoteCommand(incoming, socket, wants, systemClock)
     streams!.stdout!.write(`${socket.getPeerCertificate().subject.CN} ${incoming.url}`)
-    await streams!.finish(exitStatus(7))
+    await streams!.finish(exitStatus(7, streams!.protocol))
   })
   await new Promise<void>((resolve) => kubelet.listen(0, '127.0.0.1', resolve))
   t.after(() => void kubelet.close())

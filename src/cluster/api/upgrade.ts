@@ -5,7 +5,7 @@ import { nodeHttps } from '#lib'
 import { offered, refuse, splice, upgradeOf } from '../streams/index.ts'
 import type { Api, ApiResponse } from './request.ts'
 import { badRequest, StatusError } from './status.ts'
-import { refusal } from './subresources/log.ts'
+import { asStatus, textOf } from './subresources/log.ts'
 
 /** How a browser, which cannot set headers, shows its token (KEP-5519): as one more subprotocol. */
 const bearerPrefix = 'base64url.bearer.authorization.k8s.io.'
@@ -67,7 +67,9 @@ export function openUpstream(
     upstream.on('error', (error) =>
       resolve(new StatusError(500, 'InternalError', `error dialing backend: ${error.message}`)),
     )
-    upstream.on('response', (incoming) => void refusal(incoming).then(resolve))
+    upstream.on('response', (incoming) => {
+      void textOf(incoming).then((text) => resolve(new NodeRefusal(incoming.statusCode ?? 500, text)))
+    })
     upstream.on('upgrade', (response: IncomingMessage, socket: Socket, head: Buffer) => {
       socket.on('error', () => {})
       socket.setNoDelay(true)
@@ -76,6 +78,17 @@ export function openUpstream(
     })
     upstream.end()
   })
+}
+
+/** What a node says instead of streaming, which kube-apiserver passes on in its own words: it is no Status. */
+class NodeRefusal extends StatusError {
+  readonly text: string
+
+  constructor(code: number, text: string) {
+    const { reason, message, details } = asStatus(code, text)
+    super(code, reason, message, details)
+    this.text = text
+  }
 }
 
 function takeToken(request: IncomingMessage): void {
@@ -87,7 +100,13 @@ function takeToken(request: IncomingMessage): void {
   headers.authorization ??= `Bearer ${Buffer.from(token.slice(bearerPrefix.length), 'base64url').toString()}`
 }
 
-function failWith(socket: TLSSocket, { code, status }: StatusError): void {
+function failWith(socket: TLSSocket, error: StatusError): void {
+  const { code, status } = error
+  if (error instanceof NodeRefusal) {
+    const headers = { 'content-type': 'text/plain; charset=utf-8' }
+    answerWith(socket, { status: code, headers, body: Buffer.from(error.text) })
+    return
+  }
   answerWith(socket, {
     status: code,
     headers: { 'content-type': 'application/json' },

@@ -343,7 +343,8 @@ class Agent implements NodeAgent {
   #container(namespace: string, pod: string, container: string) {
     const worker = this.#find(namespace, pod)
     if (!worker) return { missing: `pod "${pod}" not found` }
-    return worker.containers.running(container) ?? { missing: `container not found ("${container}")` }
+    // An error of its own making to the kubelet, not of the client's.
+    return worker.containers.running(container) ?? { missing: `container not found ("${container}")`, code: 500 }
   }
 
   #log(namespace: string, pod: string, container: string, previous: boolean) {

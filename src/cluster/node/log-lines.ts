@@ -19,7 +19,7 @@ export interface Framed {
   consumed: number
 }
 
-/** Frames raw output. With `final`, a last line without newline counts as a line too. */
+/** Frames raw output. With `final`, a last line without newline is a part that nothing follows, as containerd writes it. */
 export function frame(raw: Buffer, stream: 'stdout' | 'stderr', time: string, final: boolean): Framed {
   const full = Buffer.from(`${time} ${stream} F `)
   const part = Buffer.from(`${time} ${stream} P `)
@@ -35,7 +35,7 @@ export function frame(raw: Buffer, stream: 'stdout' | 'stderr', time: string, fi
       at += maxPart
     }
     if (found < 0 && !final) break
-    lines.push(full, raw.subarray(at, stop), end)
+    lines.push(found < 0 ? part : full, raw.subarray(at, stop), end)
     at = found < 0 ? stop : stop + 1
   }
   return { lines, consumed: at }

@@ -126,5 +126,5 @@ export function lastLines(log: ContainerLog, lines: number, bytes: number): stri
     position = piece.next
     pieces.push(unframe(piece.lines, { timestamps: false }))
   }
-  return Buffer.concat(pieces).subarray(-bytes).toString('utf8').trimEnd()
+  return Buffer.concat(pieces).subarray(-bytes).toString('utf8')
 }

@@ -20,7 +20,7 @@ test('stamps whole lines, holds a piece of one back, and takes the last one at t
   assert.equal(await text(log), 'one\n')
   appendFileSync(join(directory, 'stdout'), 'o\nthree')
   log.finish()
-  assert.equal(await text(log), 'one\ntwo\nthree\n')
+  assert.equal(await text(log), 'one\ntwo\nthree')
   assert.match(await text(log, { timestamps: true, tailLines: 1 }), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z three\n$/)
 })
 
@@ -55,7 +55,7 @@ test('keeps two files and reads across them', async (t) => {
     assert.deepEqual((await text(log, { tailLines: count })).trimEnd().split('\n'), lines.slice(-count))
   }
   assert.equal(await text(log, { tailLines: 0 }), '')
-  assert.equal(lastLines(log, 2, 1000), 'line 98\nline 99')
+  assert.equal(lastLines(log, 2, 1000), 'line 98\nline 99\n')
 })
 
 test('follows until the container ends', async (t) => {

@@ -84,7 +84,7 @@ async function handle(
   const query = logQuery(url.searchParams, options.clock.now())
   if (typeof query === 'string') return answer(response, 400, query)
   const found = options.find(namespace, pod, container, query.previous)
-  if ('missing' in found) return answer(response, 404, found.missing)
+  if ('missing' in found) return answer(response, query.previous ? 400 : 404, found.missing)
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   response.writeHead(200, { 'content-type': 'text/plain' })

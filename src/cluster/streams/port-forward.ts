@@ -42,7 +42,7 @@ export async function acceptPortForward(
     .flatMap((text) => text.split(','))
     .map(Number)
   if (protocol === undefined) return refuse(socket, 400, `unable to upgrade: no known subprotocol in ${names}\n`)
-  if (ports.length === 0) return refuse(socket, 400, 'query parameter "ports" is required\n')
+  if (ports.length === 0) return refuse(socket, 400, 'query parameter "port" is required')
   if (!ports.every(isPort)) return refuse(socket, 400, 'query parameter "ports" holds no port number\n')
   await acceptWebSocket(request, socket, protocol)
   return forwardChannels(new WebSocketPeer(socket, 'server'), protocol.includes('base64'), ports, dial)

@@ -36,6 +36,8 @@ export interface RemoteStreams {
   readonly stderr: Writable | undefined
   /** Calls `fn` with every size of the client's terminal, the one that is known already too. */
   onResize(fn: (size: TerminalSize) => void): void
+  /** Of the channels. */
+  readonly protocol: string
   /** Says how it ended, after all output, and closes. */
   finish(status: CommandStatus): Promise<void>
   /** Aborts when the client has gone. */
@@ -66,7 +68,7 @@ export async function acceptRemoteCommand(
     const names = offered(request.headers['sec-websocket-protocol'])
     const protocol = names.length === 0 ? '' : names.find((name) => webSocketProtocols.includes(name))
     if (protocol === undefined) {
-      refuse(socket, 400, `unable to upgrade: none of the subprotocols ${JSON.stringify(names)} is served\n`)
+      refuse(socket, 403, '', {})
       return undefined
     }
     await acceptWebSocket(request, socket, protocol)
@@ -84,13 +86,19 @@ export async function acceptRemoteCommand(
   return spdyStreams(socket, protocol, wants, clock)
 }
 
-/** The end of a command, worded as the kubelet words it. */
-export function exitStatus(code: number): CommandStatus {
+/**
+ * The end of a command, worded as kube-apiserver words it, which ends v5 itself, and as containerd does, to which it leaves
+ * the older protocols.
+ */
+export function exitStatus(code: number, protocol: string, command: readonly string[] = []): CommandStatus {
   if (code === 0) return { metadata: {}, status: 'Success' }
+  const words = protocol.startsWith('v5.')
+    ? `command terminated with exit code ${code}`
+    : `error executing command [${command.join(' ')}], exit code ${code}`
   return {
     metadata: {},
     status: 'Failure',
-    message: `command terminated with non-zero exit code: exit status ${code}`,
+    message: `command terminated with non-zero exit code: ${words}`,
     reason: 'NonZeroExitCode',
     details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
   }

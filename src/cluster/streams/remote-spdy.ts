@@ -52,6 +52,7 @@ export async function spdyStreams(
     stdout: streams.get('stdout'),
     stderr: streams.get('stderr'),
     onResize: (fn) => sizes.listen(fn),
+    protocol,
     async finish(status) {
       const outputs = ['stdout', 'stderr'].flatMap((name) => streams.get(name) ?? [])
       await Promise.all(outputs.map(ended))

@@ -47,6 +47,7 @@ export function webSocketStreams(peer: WebSocketPeer, protocol: string, wants: S
     stdin,
     stdout,
     stderr,
+    protocol,
     onResize: (fn) => sizes.listen(fn),
     async finish(status) {
       await Promise.all([stdout, stderr].map((stream) => stream && ended(stream)))

@@ -47,11 +47,11 @@ async function echo(streams: RemoteStreams | undefined): Promise<void> {
     streams!.stdout!.write(chunk)
     if (chunk.toString().endsWith('.')) break
   }
-  await streams!.finish(exitStatus(3))
+  await streams!.finish(exitStatus(3, streams!.protocol))
 }
 
 const wants = { stdin: true, stdout: true, stderr: false, tty: false }
-const status = JSON.stringify(exitStatus(3))
+const statusOf = (protocol: string) => JSON.stringify(exitStatus(3, protocol))
 
 test('v5 ends the input without ending the connection', async (t) => {
   const open = await upgrading(t, (incoming, socket) =>
@@ -67,7 +67,7 @@ test('v5 ends the input without ending the connection', async (t) => {
   for await (const { data } of found.peer.messages()) got.push(data.toString('latin1'))
   assert.equal(got[0], '\x01', 'an empty first message tells that the streams are up')
   assert.equal(got.slice(1, -1).join('').replaceAll('\x01', ''), '80x24 hello')
-  assert.equal(got.at(-1), `\x03${status}`)
+  assert.equal(got.at(-1), `\x03${statusOf('v5.channel.k8s.io')}`)
   assert.equal(found.peer.closed?.code, 1000)
 })
 
@@ -83,12 +83,12 @@ test('browsers speak base64', async (t) => {
     assert.equal(binary, false)
     got.push(data[0] - 0x30 + Buffer.from(data.toString().slice(1), 'base64').toString())
   }
-  assert.deepEqual(got, ['1', '1hello.', `3${status}`])
+  assert.deepEqual(got, ['1', '1hello.', `3${statusOf('v4.base64.channel.k8s.io')}`])
 })
 
 test('a client that offers nothing we know is refused', async (t) => {
   const open = await upgrading(t, (incoming, socket) => acceptRemoteCommand(incoming, socket, wants, systemClock))
-  assert.deepEqual(await open('chat'), { code: 400 })
+  assert.deepEqual(await open('chat'), { code: 403 })
 })
 
 test('port-forward over channels: each begins with its port, and errors have their own', async (t) => {

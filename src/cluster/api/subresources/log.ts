@@ -3,7 +3,9 @@ import type { KubeObject } from '#kube'
 import { nodeHttps } from '#lib'
 import { current } from '../read.ts'
 import type { ApiResponse, ResourceRequest } from '../request.ts'
-import { badRequest, internal, StatusError } from '../status.ts'
+import { badRequest, internal, invalid, StatusError } from '../status.ts'
+
+type Cause = { reason: string; message: string; field: string }
 
 const passed = ['follow', 'previous', 'tailLines', 'limitBytes', 'sinceSeconds', 'sinceTime', 'timestamps']
 
@@ -11,6 +13,8 @@ const passed = ['follow', 'previous', 'tailLines', 'limitBytes', 'sinceSeconds',
 export async function log(rr: ResourceRequest): Promise<ApiResponse> {
   const pod = (await current(rr)).object
   const { query } = rr.request
+  const wrong = optionProblems(query)
+  if (wrong.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, rr.name!, wrong)
   const container = containerOf(pod, query.get('container') ?? '')
   const node = pod.spec.nodeName ? rr.api.store.get('core/nodes', pod.spec.nodeName)?.object : undefined
   if (!node) {
@@ -26,6 +30,25 @@ export async function log(rr: ResourceRequest): Promise<ApiResponse> {
   }
   const path = `/containerLogs/${encodeURIComponent(rr.namespace!)}/${encodeURIComponent(rr.name!)}/${encodeURIComponent(container)}`
   return proxy(rr, node, `${path}?${parameters}`)
+}
+
+/** Source: ValidatePodLogOptions in pkg/apis/core/validation. `stream` is behind a feature gate that is off. */
+function optionProblems(query: URLSearchParams): Cause[] {
+  const causes: Cause[] = []
+  const atLeast = (field: string, least: number, words: string) => {
+    const text = query.get(field) ?? ''
+    if (!/^-?\d+$/.test(text) || Number(text) >= least) return
+    causes.push({ reason: 'FieldValueInvalid', message: `Invalid value: ${Number(text)}: must be ${words}`, field })
+  }
+  const forbid = (field: string, message: string) =>
+    causes.push({ reason: 'FieldValueForbidden', message: `Forbidden: ${message}`, field })
+  atLeast('tailLines', 0, 'greater than or equal to 0')
+  atLeast('limitBytes', 1, 'greater than 0')
+  if (query.get('sinceSeconds') && query.get('sinceTime'))
+    forbid('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified')
+  else atLeast('sinceSeconds', 1, 'greater than 0')
+  if (query.get('stream')) forbid('stream', 'may not be specified')
+  return causes
 }
 
 /** The container that a request means; StatusError 400 when that is not clear. */
@@ -96,6 +119,10 @@ function stream(incoming: IncomingMessage): ApiResponse {
 
 /** What the node answered, as a Status: it may be one already. */
 export async function refusal(incoming: IncomingMessage): Promise<StatusError> {
+  return asStatus(incoming.statusCode ?? 500, await textOf(incoming))
+}
+
+export async function textOf(incoming: IncomingMessage): Promise<string> {
   let text = ''
   try {
     for await (const chunk of incoming.setEncoding('utf8')) {
@@ -105,7 +132,10 @@ export async function refusal(incoming: IncomingMessage): Promise<StatusError> {
   } catch {
     // what came so far must do
   }
-  const code = incoming.statusCode ?? 500
+  return text
+}
+
+export function asStatus(code: number, text: string): StatusError {
   try {
     const status = JSON.parse(text)
     if (status.kind === 'Status')

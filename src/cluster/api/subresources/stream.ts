@@ -21,7 +21,14 @@ export async function stream(rr: ResourceRequest): Promise<ApiResponse> {
   let kind = 'portForward'
   let container = ''
   if (subresource === 'portforward') {
-    for (const ports of request.query.getAll('ports')) parameters.append('ports', ports)
+    for (const ports of request.query.getAll('ports')) {
+      const wrong = ports.split(',').find((port) => !/^\d+$/.test(port))
+      if (wrong !== undefined)
+        throw badRequest(
+          `cannot convert to []int32: strconv.ParseUint: parsing ${JSON.stringify(wrong)}: invalid syntax`,
+        )
+      parameters.append('ports', ports)
+    }
   } else {
     kind = subresource!
     container = `/${encodeURIComponent(containerOf(pod, request.query.get('container') ?? ''))}`

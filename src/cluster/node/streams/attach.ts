@@ -47,7 +47,7 @@ export async function attachTo(
   await Promise.all(outputs)
   input?.destroy()
   streams.gone.removeEventListener('abort', end)
-  await streams.finish(exitStatus(0))
+  await streams.finish(exitStatus(0, streams.protocol))
 }
 
 /** Passes on what the container appends to one of its output files, from its present end. */

@@ -37,7 +37,7 @@ export async function execCommand(
     const code = tty
       ? await runOnTerminal(streams, command, place, clock)
       : await runOnPipes(streams, command, place, clock)
-    await streams.finish(exitStatus(code))
+    await streams.finish(exitStatus(code, streams.protocol, command))
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? `exec: "${path}": executable file not found in $PATH` : errorMessage(error)

@@ -9,13 +9,13 @@ import { attachTo } from './attach.ts'
 import { execCommand } from './exec.ts'
 import { podPort } from './ports.ts'
 
-/** Where streams lead to; a text says what is missing. */
+/** Where streams lead to; a text says what is missing, and `code` when that is not 404. */
 export interface StreamSource {
   container(
     namespace: string,
     pod: string,
     container: string,
-  ): { running: Running; cgroups: readonly string[] } | { missing: string }
+  ): { running: Running; cgroups: readonly string[] } | { missing: string; code?: number }
   pod(namespace: string, pod: string): { pod: objects.Pod; ip: string } | { missing: string }
 }
 
@@ -37,7 +37,7 @@ export async function serveUpgrade(
   if ((kind !== 'exec' && kind !== 'attach') || !container || more.length > 0)
     return refuse(socket, 404, 'page not found')
   const found = source.container(namespace, pod, container)
-  if ('missing' in found) return refuse(socket, 404, found.missing)
+  if ('missing' in found) return refuse(socket, found.code ?? 404, found.missing)
   const wants = streamRequest(query)
   if (!wants.stdin && !wants.stdout && !wants.stderr)
     return refuse(socket, 400, 'you must specify at least 1 of stdin, stdout, stderr')
