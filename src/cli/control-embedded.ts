@@ -22,6 +22,7 @@ export async function startOnOwnCluster(
   return startPlatform(daemon, {
     kube,
     gitRoot: paths(home).git,
+    metricsHost: '127.0.0.1',
     run: (also) => startClusterControllers({ kube, clock, log, signal, caCertificate, also }),
   })
 }

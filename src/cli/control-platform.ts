@@ -10,7 +10,9 @@ import {
   openLayout,
   type PlatformServer,
   type Settings,
+  SignalStore,
   startPlatformServer,
+  startSignalServer,
 } from '#platform'
 import type { Daemon } from './daemon.ts'
 import { paths } from './home.ts'
@@ -21,6 +23,8 @@ export interface Place {
   /** `ready`: they work; `stopped`: they have ended after the signal. */
   run(controllers: Controller<any>[]): Promise<{ ready: Promise<void>; stopped: Promise<void> }>
   gitRoot: string
+  /** Where the API server reaches this process; without it the BEAM's signals are not served to it. */
+  metricsHost?: string
 }
 
 /** What the daemons tell the platform of this machine. */
@@ -36,7 +40,7 @@ export function settingsOf({ config: { ports } }: Pick<Daemon, 'config'>): Setti
 /** The platform's controllers, builder and git server. Resolves when all of it works, with what ends it. */
 export async function startPlatform(
   { home, config, log, hostEnv, signal }: Daemon,
-  { kube, run, gitRoot }: Place,
+  { kube, run, gitRoot, metricsHost }: Place,
 ): Promise<() => Promise<void>> {
   const clock = systemClock
   const layout = openLayout(paths(home).images)
@@ -46,9 +50,10 @@ export async function startPlatform(
     await platform?.removeRepository(app)
     await builder.forget(app)
   }
+  const signals = new SignalStore()
   const controllers = await run([
     appController({ onDestroyed, layout }),
-    meshController({ kube, clock, log, signal }),
+    meshController({ kube, clock, log, signal, signals }),
     goodbyeController({ kube, clock, log, signal }),
   ])
   platform = await startPlatformServer({
@@ -66,8 +71,14 @@ export async function startPlatform(
   const { busy, packRepository } = platform
   const housekeeping = keepHouse({ kube, layout, busy, packRepository, clock, log, signal })
   await controllers.ready
+  // Nobody who waits for the cluster waits for its metrics.
+  const metrics =
+    metricsHost === undefined
+      ? undefined
+      : startSignalServer({ kube, store: signals, clock, log, host: metricsHost, port: 0, signal })
   return async () => {
     await platform.close()
+    await (await metrics)?.close()
     await controllers.stopped
     await housekeeping
     await builder.close()

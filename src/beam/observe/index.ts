@@ -1,3 +1,4 @@
+export { mostPublished, publishedTable } from './published.ts'
 export type { Sample, Usage } from './sample.ts'
 export { createSampler, type Sampler, type SamplerOptions } from './sampler.ts'
 export { type ProcessInfo, type Top, type TopBy, type TopOptions, topProcesses } from './top.ts'

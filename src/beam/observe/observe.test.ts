@@ -49,6 +49,29 @@ test('a sampler measures schedulers, queues, memory and limits while it is open'
   await until(async () => isAtom(await measured(), 'undefined'))
 })
 
+test('what an app publishes is read, within limits, and what is nobody else’s is left alone', { skip }, async () => {
+  const table = (...lines: string[]) =>
+    evaluate(node, `spawn(fun() -> ${lines.join(', ')}, receive stop -> ok end end)`)
+  const rows =
+    'ets:insert(cuddle_metrics, [{waiting, 7}, {<<"share">>, 0.5}, {"text", 1}, {beam_fake, 1}, {bad, word}, {"a b", 1}])'
+  const owner = await table('ets:new(cuddle_metrics, [named_table, public])', rows)
+  const sampler = await createSampler(node)
+  await until(async () => 'waiting' in (await sampler.sample()).published)
+  assert.deepEqual((await sampler.sample()).published, { waiting: 7, share: 0.5, text: 1 })
+  await evaluate(
+    node,
+    'ets:insert(cuddle_metrics, [{list_to_binary(["n", integer_to_list(N)]), N} || N <- lists:seq(1, 500)])',
+  )
+  assert.equal(Object.keys((await sampler.sample()).published).length <= 100, true)
+  await evaluate(node, 'exit(P, kill)', { P: owner })
+  await until(async () => Object.keys((await sampler.sample()).published).length === 0)
+  await table('ets:new(cuddle_metrics, [named_table, private])', 'ets:insert(cuddle_metrics, {waiting, 1})')
+  await until(async () => isAtom(await evaluate(node, 'is_integer(ets:info(cuddle_metrics, size))'), 'true'))
+  assert.deepEqual((await sampler.sample()).published, {})
+  assert.deepEqual((await sampler.sample()).published, {})
+  sampler.close()
+})
+
 test('the sampler measures again after its helper was killed', { skip }, async () => {
   const sampler = await createSampler(node)
   const killed = await evaluate(

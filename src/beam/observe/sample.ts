@@ -1,4 +1,5 @@
 import { Atom, elements, listOf, numberOf, type Term } from '../term/index.ts'
+import { isReadable, publishedNumbers } from './published.ts'
 
 export interface Usage {
   count: number
@@ -33,6 +34,8 @@ export interface Sample {
     inputBytes: number
     outputBytes: number
   }
+  /** What the app itself says in its table `cuddle_metrics`: at most a hundred numbers, by name. */
+  published: Readonly<Record<string, number>>
 }
 
 export interface Counters {
@@ -53,6 +56,9 @@ export interface Counters {
   reclaimedWords: number
   inputBytes: number
   outputBytes: number
+  /** Whether the app has a table of numbers that can be read. */
+  publishes: boolean
+  published: Readonly<Record<string, number>>
 }
 
 const at = (term: Term | undefined, index: number) => elements(term)?.[index]
@@ -62,7 +68,7 @@ const count = (term: Term | undefined) => numberOf(term) ?? 0
 export function readCounters(values: readonly Term[]): Counters {
   const [time, wall, queues, memory, schedulers, online, dirtyOnline, ...rest] = values
   const [processes, ports, atoms, ets] = [0, 2, 4, 6].map((i) => ({ count: count(rest[i]), limit: count(rest[i + 1]) }))
-  const [reductions, collection, io] = rest.slice(8)
+  const [reductions, collection, io, size, rows] = rest.slice(8)
   return {
     atUs: count(time),
     wallTime: wallTime(wall),
@@ -77,6 +83,8 @@ export function readCounters(values: readonly Term[]): Counters {
     reclaimedWords: count(at(collection, 1)),
     inputBytes: count(at(at(io, 0), 1)),
     outputBytes: count(at(at(io, 1), 1)),
+    publishes: isReadable(size),
+    published: publishedNumbers(rows),
   }
 }
 
@@ -130,6 +138,7 @@ export function sampleBetween(before: Counters, after: Counters): Sample {
       inputBytes: rate('inputBytes'),
       outputBytes: rate('outputBytes'),
     },
+    published: after.published,
   }
 }
 

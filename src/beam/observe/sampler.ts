@@ -1,6 +1,7 @@
-import type { BeamNode, LocalProcess, Mfa } from '../distribution/index.ts'
+import { type BeamNode, type LocalProcess, type Mfa, RemoteError } from '../distribution/index.ts'
 import { bindingsTerm, compileOnce } from '../evaluate.ts'
 import { atom, isAtom, type Pid } from '../term/index.ts'
+import { tableRows, tableSize } from './published.ts'
 import { type Counters, readCounters, type Sample, sampleBetween } from './sample.ts'
 
 export interface SamplerOptions {
@@ -38,7 +39,11 @@ const readings: readonly Mfa[] = [
   statistic('reductions'),
   statistic('garbage_collection'),
   statistic('io'),
+  tableSize,
 ]
+
+/** A table that could not be read is tried again after so many samples. */
+const samplesUntilRetry = 30
 
 const measuring = 'erlang:system_flag(scheduler_wall_time, true), Owner ! ready, receive stop -> ok end'
 
@@ -77,11 +82,24 @@ export async function createSampler(node: BeamNode, options: SamplerOptions = {}
   }
   const read = async (signal?: AbortSignal): Promise<Counters> => {
     await measure()
-    return readCounters(await node.callAll(readings, { timeoutMs, output: 'ignore', ...(signal ? { signal } : {}) }))
+    const options = { timeoutMs, output: 'ignore' as const, ...(signal ? { signal } : {}) }
+    if (privateFor > 0) privateFor--
+    if (!publishes || privateFor > 0) return readCounters(await node.callAll(readings, options))
+    try {
+      return readCounters(await node.callAll([...readings, tableRows], options))
+    } catch (error) {
+      if (!(error instanceof RemoteError)) throw error
+      // The table has gone, or is nobody else's to read; it may become so.
+      privateFor = samplesUntilRetry
+      return readCounters(await node.callAll(readings, options))
+    }
   }
+  let publishes = false
+  let privateFor = 0
   let last: Counters
   try {
     last = await read()
+    publishes = last.publishes
   } catch (error) {
     owner.close()
     throw error
@@ -90,6 +108,7 @@ export async function createSampler(node: BeamNode, options: SamplerOptions = {}
     async sample({ signal } = {}) {
       const before = last
       last = await read(signal)
+      publishes = last.publishes
       return sampleBetween(before, last)
     },
     close: () => owner.close(atom('shutdown')),

@@ -1,18 +1,10 @@
 import type { BeamNode, Term } from '#beam'
 import type { Kube } from '#kube'
 import { backoffDelay, type Clock, CuddleError, errorMessage, type Logger } from '#lib'
-import { readCookie } from './cookie.ts'
 import { recordEvent } from './events.ts'
+import { identityOf, type Links } from './links.ts'
 import { type BeamPod, missingLinks } from './nodes.ts'
 
-/**
- * Who we are to the nodes: hidden, and the same for ever, for names become atoms there. Libraries that look at all
- * connected nodes (Swarm, libring) leave out what begins with `rem-`.
- */
-export const ourName = 'rem-cuddle@127.0.0.1'
-
-/** Short, for one node that hangs keeps the look at the others waiting. */
-const connectMs = 3_000
 const askMs = 3_000
 /** Longer than OTP's own net_setuptime of 7 s, so that its answer comes first. */
 const joinMs = 10_000
@@ -26,22 +18,18 @@ const backoff = { initial: 50, max: 5_000 }
 export interface Mesh {
   /** The nodes there are now; the mesh looks at once when they are others. */
   want(pods: readonly BeamPod[]): void
+  /** A connection to one of them ended after so many ms. */
+  down(lastedMs: number): void
   readonly stopped: Promise<void>
 }
 
 export interface MeshOptions {
   app: string
+  links: Links
   kube: Kube
   clock: Clock
   log: Logger
   signal: AbortSignal
-}
-
-interface Link {
-  identity: string
-  node: BeamNode
-  /** It was told that it is connected to all there are. */
-  told?: boolean
 }
 
 /**
@@ -49,39 +37,22 @@ interface Link {
  * (`net_kernel:connect_node/1`), and looks again, soon while something is missing, else every two seconds and whenever a
  * connection ends. It never disconnects anyone: nodes that go leave by themselves.
  */
-export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh {
-  const links = new Map<string, Link>()
+export function startMesh({ app, links, kube, clock, log, signal }: MeshOptions): Mesh {
   let wanted: readonly BeamPod[] = []
   let trouble: { since: number; told: boolean } | undefined
   let wake = new AbortController()
   const joining = new Set<string>()
+  /** Nodes that were told that they are connected to all there are. */
+  const told = new WeakSet<BeamNode>()
   /** Why pairs could not be connected when it was last tried. */
   const apart = new Map<string, string>()
   /** Connections in a row that did not last: somebody else uses our name, or the node crashes again and again. */
   let shortLived = 0
   const poke = () => wake.abort()
 
-  const link = async (pod: BeamPod): Promise<BeamNode> => {
-    const existing = links.get(pod.name)
-    if (existing && existing.identity === identityOf(pod) && !existing.node.isClosed) return existing.node
-    existing?.node.close()
-    links.delete(pod.name)
-    const { connect } = await import('#beam')
-    const { name, host, port } = pod
-    const cookie = await readCookie(kube, pod)
-    const node = await connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
-    links.set(name, { identity: identityOf(pod), node })
-    const since = clock.monotonic()
-    node.closed.then(() => {
-      shortLived = clock.monotonic() - since < backoff.max ? shortLived + 1 : 0
-      poke()
-    })
-    return node
-  }
-
   // Not waited for: a node that hangs is given up by OTP after seven seconds.
   const join = (from: string, to: string) => {
-    const [node, pair] = [links.get(from)?.node, `${from} ${to}`]
+    const [node, pair] = [links.find(from), `${from} ${to}`]
     if (!node || joining.has(pair)) return
     joining.add(pair)
     connectNode(node, to, signal)
@@ -112,18 +83,12 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
   /** @returns whether every node knows all others */
   const look = async (): Promise<boolean> => {
     const pods = wanted
-    const names = new Set(pods.map(({ name }) => name))
-    for (const [name, { node }] of links) {
-      if (names.has(name)) continue
-      links.delete(name)
-      node.close()
-    }
     const problems: string[] = []
     const known = new Map<string, readonly string[] | undefined>()
     await Promise.all(
       pods.map(async (pod) => {
         try {
-          known.set(pod.name, await knownBy(await link(pod), signal))
+          known.set(pod.name, await knownBy(await links.get(pod), signal))
         } catch (error) {
           known.set(pod.name, undefined)
           problems.push(`pod ${pod.pod}: ${errorMessage(error)}`)
@@ -139,10 +104,11 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
     }
     if (missing.length === 0) apart.clear()
     const lonely = new Set(missing.flat())
-    for (const [name, found] of links) {
-      if (found.told || lonely.has(name) || !known.get(name)) continue
-      found.told = true
-      sayJoined(found.node).catch(() => (found.told = false))
+    for (const { name } of pods) {
+      const node = links.find(name)
+      if (!node || told.has(node) || lonely.has(name) || !known.get(name)) continue
+      told.add(node)
+      sayJoined(node).catch(() => told.delete(node))
     }
     tell(problems.sort()[0], pods.length)
     return missing.length === 0 && problems.length === 0
@@ -157,8 +123,6 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
       await clock.sleep(failures === 0 ? steadyMs : backoffDelay(failures, backoff), pause)
       if (failures === 0 && !pause.aborted) shortLived = 0
     }
-    for (const { node } of links.values()) node.close()
-    links.clear()
   }
 
   return {
@@ -167,12 +131,12 @@ export function startMesh({ app, kube, clock, log, signal }: MeshOptions): Mesh 
       wanted = pods
       if (changed) poke()
     },
+    down(lastedMs) {
+      shortLived = lastedMs < backoff.max ? shortLived + 1 : 0
+      poke()
+    },
     stopped: run(),
   }
-}
-
-function identityOf({ pod, name, port, restarts }: BeamPod): string {
-  return `${pod}/${restarts}/${name}:${port}`
 }
 
 async function knownBy(node: BeamNode, signal: AbortSignal): Promise<string[]> {

@@ -1,0 +1,74 @@
+import { ClusterRole, type Kube, type KubeObject, type ResourceType, Service } from '#kube'
+import { systemNamespace } from '../context.ts'
+import { group, versions } from './documents.ts'
+
+const name = 'cuddle-signals'
+/** The name that the API server expects in our certificate. */
+export const serverName = `${name}.${systemNamespace}.svc`
+
+const APIService: ResourceType = {
+  group: 'apiregistration.k8s.io',
+  version: 'v1',
+  kind: 'APIService',
+  plural: 'apiservices',
+  namespaced: false,
+}
+
+export interface Place {
+  /** Address or name at which the API server reaches us. */
+  host: string
+  port: number
+  /** PEM of the authority that our certificate is signed by. */
+  caBundle: string
+}
+
+/**
+ * The objects by which a Kubernetes API server finds the metrics server. The Service is of type ExternalName, for that is the one
+ * kind that every API server follows to a place outside of the cluster, however it routes, loopback included (docs/adr).
+ */
+export function registration({ host, port, caBundle }: Place): {
+  service: KubeObject
+  reader: KubeObject
+  apiServices: KubeObject[]
+} {
+  const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/managed-by': 'cuddle' }
+  return {
+    service: {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: systemNamespace, labels },
+      spec: { type: 'ExternalName', externalName: host, ports: [{ name: 'https', port, protocol: 'TCP' }] },
+    },
+    // Whoever may look at an app may look at its numbers.
+    reader: {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: {
+        name: `${name}-reader`,
+        labels: { ...labels, 'rbac.authorization.k8s.io/aggregate-to-view': 'true' },
+      },
+      rules: [{ apiGroups: [group], resources: ['*'], verbs: ['get', 'list'] }],
+    },
+    apiServices: versions.map((version, index) => ({
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: `${version}.${group}`, labels },
+      spec: {
+        group,
+        version,
+        groupPriorityMinimum: 100,
+        versionPriority: 100 * (versions.length - index),
+        caBundle: Buffer.from(caBundle).toString('base64'),
+        service: { namespace: systemNamespace, name, port },
+      },
+    })),
+  }
+}
+
+/** Applies them. @throws what the API says */
+export async function register(kube: Kube, place: Place): Promise<void> {
+  const { service, reader, apiServices } = registration(place)
+  await kube.apply(Service, service, { fieldManager: 'cuddle' })
+  await kube.apply(ClusterRole, reader, { fieldManager: 'cuddle' })
+  for (const object of apiServices) await kube.apply(APIService, object, { fieldManager: 'cuddle' })
+}

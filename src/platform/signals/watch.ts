@@ -1,0 +1,113 @@
+import type { BeamNode, Sampler } from '#beam'
+import { backoffDelay, type Clock, errorMessage, type Logger } from '#lib'
+import { identityOf, type Links } from '../beam/links.ts'
+import type { BeamPod } from '../beam/nodes.ts'
+import type { Mailbox, Origin, SignalStore } from './store.ts'
+
+export const periodMs = 1_000
+/** A node that takes longer for some hundred microseconds of work is not well. */
+const answerMs = 3_000
+/** Failures in a row before it is told: nodes that boot cannot be reached either. */
+const patience = 8
+const backoff = { initial: 250, max: 5_000 }
+/** Looking at every mailbox costs some 10 µs each: at most this share of a scheduler, and no more often than that. */
+const mailboxShare = 1 / 500
+const mailboxEveryMs = 10_000
+const mailboxesTold = 3
+/** Shorter queues are nobody's trouble. */
+const longMailbox = 100
+
+export interface WatchOptions {
+  app: string
+  links: Links
+  store: SignalStore
+  clock: Clock
+  log: Logger
+  signal: AbortSignal
+}
+
+/**
+ * Reads the signals of an app's nodes once a second, each node for itself: one that hangs, floods or goes keeps no other
+ * waiting. A reading is one round trip of some 100 µs on the node.
+ */
+export function watchSignals(options: WatchOptions): { want(pods: readonly BeamPod[]): void } {
+  const { app, store, signal } = options
+  const watched = new Map<string, AbortController>()
+  return {
+    want(pods) {
+      const wanted = new Map(pods.map((pod) => [identityOf(pod), pod]))
+      for (const [identity, stop] of watched) {
+        if (wanted.has(identity)) continue
+        stop.abort()
+        watched.delete(identity)
+      }
+      store.keep(app, new Set(pods.map(({ pod }) => pod)))
+      for (const [identity, pod] of wanted) {
+        if (watched.has(identity) || signal.aborted) continue
+        const stop = new AbortController()
+        watched.set(identity, stop)
+        void watchNode(pod, { ...options, signal: AbortSignal.any([signal, stop.signal]) })
+      }
+    },
+  }
+}
+
+async function watchNode(pod: BeamPod, { app, links, store, clock, log, signal }: WatchOptions): Promise<void> {
+  const origin: Origin = { app, process: pod.process, pod: pod.pod, node: pod.name, otpRelease: '' }
+  let open: { node: BeamNode; sampler: Sampler; mailboxesAt: number } | undefined
+  for (let failures = 0; !signal.aborted; ) {
+    const since = clock.monotonic()
+    try {
+      const node = await links.get(pod)
+      if (open?.node !== node) {
+        const { createSampler } = await import('#beam')
+        open = { node, sampler: await createSampler(node, { timeoutMs: answerMs }), mailboxesAt: 0 }
+        origin.otpRelease = node.otpRelease
+      } else {
+        const sample = await open.sampler.sample({ signal })
+        if (signal.aborted) break
+        store.put({ ...origin }, sample, clock.now())
+        if (clock.monotonic() >= open.mailboxesAt) {
+          open.mailboxesAt = Number.POSITIVE_INFINITY
+          void lookIntoMailboxes(open)
+        }
+      }
+      if (failures >= patience) log.info({ app, pod: pod.pod }, 'signals are read again')
+      failures = 0
+    } catch (error) {
+      if (signal.aborted) break
+      open?.sampler.close()
+      open = undefined
+      store.fail({ ...origin }, errorMessage(error))
+      if (++failures === patience) log.info({ app, pod: pod.pod, error: errorMessage(error) }, 'signals cannot be read')
+    }
+    const rest = periodMs - (clock.monotonic() - since)
+    await clock.sleep(failures > 0 ? backoffDelay(failures, backoff) : Math.max(50, rest), signal)
+  }
+  open?.sampler.close()
+
+  /** Not waited for, and at low priority on the node. */
+  async function lookIntoMailboxes(link: NonNullable<typeof open>): Promise<void> {
+    const since = clock.monotonic()
+    try {
+      const mailboxes = await longestMailboxes(link.node, signal)
+      if (!signal.aborted) store.putMailboxes({ ...origin }, mailboxes)
+    } catch {
+      // What keeps the node from answering is told by the sampler.
+    }
+    const took = clock.monotonic() - since
+    link.mailboxesAt = clock.monotonic() + Math.max(mailboxEveryMs, took / mailboxShare)
+  }
+}
+
+async function longestMailboxes(node: BeamNode, signal: AbortSignal): Promise<Mailbox[]> {
+  const { format, topProcesses } = await import('#beam')
+  const top = await topProcesses(node, { by: 'message_queue_len', limit: mailboxesTold, maxProcesses: 20_000, signal })
+  return top.processes
+    .filter(({ messageQueueLength }) => messageQueueLength >= longMailbox)
+    .map(({ pid, registeredName, label, initialCall, messageQueueLength }) => ({
+      name: registeredName ?? label ?? initialCall,
+      pid: format(pid),
+      length: messageQueueLength,
+    }))
+}
