@@ -128,8 +128,8 @@ function goLive(
   const releases = releasesOf(axn)
   return axn.run(`go live with v${release.spec.number}`, async (kube) => {
     if (layout && current?.spec.image && wantsHot(release, objects)) {
-      const { kind, ...failed } = await hotRelease(axn, kube, layout, { release, current, objects, releases })
-      if (kind === 'failed') return finish(kube, axn, release, hotFailure(axn.name, failed as { reason: string }))
+      const result = await hotRelease(axn, kube, layout, { release, current, objects, releases })
+      if (result.kind === 'failed') return finish(kube, axn, release, hotFailure(axn.name, result.reason))
     }
     // The status moves on only after the objects are applied: a platform that dies between applies them again.
     await applyAll(kube, objects)

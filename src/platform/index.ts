@@ -17,6 +17,7 @@ export { appUrl, type Context, readSettings, type Settings, systemNamespace } fr
 export { failureLines } from './diagnose.ts'
 export { expectLive, followRelease, servingRelease } from './follow.ts'
 export { goodbyeController } from './goodbye/controller.ts'
+export { hotLines } from './hot-release/lines.ts'
 export { keepHouse } from './housekeeping.ts'
 export {
   installPlatform,

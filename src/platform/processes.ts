@@ -1,8 +1,9 @@
 import { type KubeObject, type objects, Pod } from '#kube'
 import { humanAge } from '#lib'
 import type { Context } from './context.ts'
-import { labels } from './kinds.ts'
-import { getApp } from './releases.ts'
+import { labels, type ReleaseObject } from './kinds.ts'
+import { getApp, listReleases } from './releases.ts'
+import { restartsOf } from './stateful/shape.ts'
 
 /** A pod as `cuddle ps` shows it. */
 export interface ProcessRow {
@@ -12,6 +13,10 @@ export interface ProcessRow {
   state: string
   ready: boolean
   restarts: number
+  /** The release whose code runs there. */
+  release?: number
+  /** That code was loaded into the running pod, which started with an older one. */
+  hot: boolean
   node: string
   address: string
   age: string
@@ -20,14 +25,37 @@ export interface ProcessRow {
 
 /** All pods of an app, by process and age. */
 export async function listProcesses(context: Context, app: string): Promise<ProcessRow[]> {
-  await getApp(context, app)
+  const { status } = await getApp(context, app)
+  const releases = await listReleases(context, app)
+  const known = releases.filter(
+    ({ spec }) => spec.number <= (status?.currentRelease ?? 0) || spec.number === releases[0]?.spec.number,
+  )
   const { items } = await context.kube.listAll(Pod, { namespace: app, labelSelector: `${labels.app}=${app}` })
   return items
-    .map((pod) => row(pod, context.clock.now()))
+    .map((pod) => ({ ...row(pod, context.clock.now()), ...codeOf(pod, known) }))
     .sort((a, b) => (a.process === b.process ? (a.since < b.since ? -1 : 1) : a.process < b.process ? -1 : 1))
 }
 
-function row(pod: objects.Pod & KubeObject, now: number): ProcessRow {
+/**
+ * What a pod runs: code that was loaded into it since its containers started last, else that of its image.
+ * @param releases newest first
+ */
+export function codeOf(
+  pod: objects.Pod & KubeObject,
+  releases: readonly ReleaseObject[],
+): { release?: number; hot: boolean } {
+  const restarts = restartsOf(pod)
+  const image = pod.spec?.containers[0]?.image
+  for (const { spec, status } of releases) {
+    const record = status?.hot?.pods?.find(({ uid }) => uid === pod.metadata.uid)
+    const hot = record?.loaded === true && record.restarts === restarts
+    if (hot && spec.image !== image) return { release: spec.number, hot }
+    if (spec.image === image && spec.image !== undefined) return { release: spec.number, hot: false }
+  }
+  return { hot: false }
+}
+
+function row(pod: objects.Pod & KubeObject, now: number): Omit<ProcessRow, 'release' | 'hot'> {
   const statuses = pod.status?.containerStatuses ?? []
   return {
     process: processOf(pod),

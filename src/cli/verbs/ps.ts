@@ -22,7 +22,7 @@ export default {
     else if (rows.length === 0) out.note('nothing runs yet; git push cuddle main, or cuddle deploy')
     else {
       out.table(
-        ['process', 'pod', 'state', 'ready', 'restarts', 'age', 'node', 'address'],
+        ['process', 'pod', 'state', 'ready', 'code', 'restarts', 'age', 'node', 'address'],
         rows.map((row) => [
           row.process,
           row.pod,
@@ -30,6 +30,7 @@ export default {
             ? out.style('green', row.state)
             : out.style(row.state === 'Terminating' ? 'dim' : 'yellow', row.state),
           row.ready ? 'yes' : 'no',
+          row.release === undefined ? '' : `${row.hot ? 'hot-loaded ' : ''}v${row.release}`,
           String(row.restarts),
           row.age,
           row.node,

@@ -1,5 +1,14 @@
 import { CuddleError } from '#lib'
-import { failureLines, getApp, getRelease, listReleases, releaseConfig, servingRelease } from '#platform'
+import {
+  failureLines,
+  getApp,
+  getRelease,
+  hotLines,
+  listProcesses,
+  listReleases,
+  releaseConfig,
+  servingRelease,
+} from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
@@ -55,6 +64,16 @@ export default {
     const processes = (spec.spec as { processes?: Record<string, { command?: string }> } | undefined)?.processes ?? {}
     for (const [process, { command }] of Object.entries(processes)) fact(process, command)
     fact('objects', spec.objects.map((object: any) => `${object.kind}/${object.metadata.name}`).join(' '))
+    if (spec.number === app.status?.currentRelease) {
+      for (const row of (await listProcesses(context, name)).filter(({ process }) => process in processes)) {
+        const code = row.release === undefined ? 'unknown' : `${row.hot ? 'hot-loaded ' : ''}v${row.release}`
+        fact('pod', `${row.pod}: ${code}`)
+      }
+    }
+    if (status?.hot) {
+      out.print()
+      for (const line of hotLines(status.hot, `v${spec.number}`)) out.print(line)
+    }
     if (status?.failure) {
       out.print()
       const serving = await servingRelease(context, name)

@@ -1,11 +1,20 @@
 import type { Term } from '#beam'
 import { type Layout, readManifest } from '#image'
-import { diffReleases, type HotUpgrade, listRelease, type ReleaseDiff, readRelease } from '../hot/index.ts'
+import {
+  diffReleases,
+  type HotUpgrade,
+  listRelease,
+  type ReleaseDiff,
+  type ReleaseFiles,
+  readRelease,
+} from '../hot/index.ts'
 
 /** Two images, and what an upgrade of the one to the other takes. */
 export interface Comparison {
   diff: ReleaseDiff
   upgrade(direction: 'up' | 'down'): HotUpgrade
+  /** What takes the upgrade back. */
+  reverse(direction: 'up' | 'down'): HotUpgrade
 }
 
 /** `sha256:…` of `cuddle.local/APP@sha256:…` */
@@ -32,26 +41,41 @@ export async function compareImages(layout: Layout, before: string, after: strin
   }
   return {
     diff,
-    upgrade: (direction) => ({
-      direction,
-      modules: [
-        ...diff.changed.map(({ name, before, after }) => ({
-          name,
-          binary: fresh.get(after.file)!,
-          file: after.file,
-          previous: old.get(before.file)!,
-          expected: Buffer.from(before.md5, 'hex'),
-          onLoad: after.onLoad,
-        })),
-        ...diff.added.map(({ module, file, onLoad }) => ({ name: module, binary: fresh.get(file)!, file, onLoad })),
-      ],
-      removed: diff.removed.map(({ module }) => module),
-      targetVersions: new Map(
-        diff.changed.flatMap(({ name, after }): [string, Term][] =>
-          after.version === undefined ? [] : [[name, after.version]],
-        ),
+    upgrade: (direction) => upgradeOf(diff, old, fresh, direction),
+    reverse: (direction) => upgradeOf(opposite(diff), fresh, old, direction),
+  }
+}
+
+type Modules = Pick<ReleaseDiff, 'added' | 'changed' | 'removed'>
+
+function opposite({ added, changed, removed }: ReleaseDiff): Modules {
+  return {
+    added: removed,
+    changed: changed.map(({ name, before, after }) => ({ name, before: after, after: before })),
+    removed: added,
+  }
+}
+
+function upgradeOf(diff: Modules, from: ReleaseFiles, to: ReleaseFiles, direction: 'up' | 'down'): HotUpgrade {
+  return {
+    direction,
+    modules: [
+      ...diff.changed.map(({ name, before, after }) => ({
+        name,
+        binary: to.get(after.file)!,
+        file: after.file,
+        previous: from.get(before.file)!,
+        expected: Buffer.from(before.md5, 'hex'),
+        onLoad: after.onLoad,
+      })),
+      ...diff.added.map(({ module, file, onLoad }) => ({ name: module, binary: to.get(file)!, file, onLoad })),
+    ],
+    removed: diff.removed.map(({ module }) => module),
+    targetVersions: new Map(
+      diff.changed.flatMap(({ name, after }): [string, Term][] =>
+        after.version === undefined ? [] : [[name, after.version]],
       ),
-    }),
+    ),
   }
 }
 

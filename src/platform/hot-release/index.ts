@@ -44,11 +44,10 @@ export async function hotRelease(
 }
 
 /** The report of a release that could not be loaded. */
-export function hotFailure(app: string, { reason, pod }: { reason: string; pod?: string }): Failure {
+export function hotFailure(app: string, reason: string): Failure {
   return {
     reason: 'hot',
     message: `its code could not be loaded: ${reason}`,
-    pod,
     next: `fix it and push again, or let it have new pods: git push -o rolling; cuddle releases:info -a ${app} shows this report`,
   }
 }

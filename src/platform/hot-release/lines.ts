@@ -1,7 +1,8 @@
 import type { HotStatus } from '../kinds.ts'
 
 const readable = (module: string) => module.replace(/^Elixir\./, '')
-const count = (number: number, what: string) => `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`
+const count = (number: number, one: string, many = `${one}s`) =>
+  `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`
 const milliseconds = (ms: number) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`)
 
 function named(label: string, modules: readonly string[] = []): string[] {
@@ -34,7 +35,7 @@ export function hotLines(hot: HotStatus | undefined, release: string): string[] 
       else if (processes === 0) lines.push(`       ✓ ${pod.padEnd(width)}  no process to upgrade`)
       else
         lines.push(
-          `       ✓ ${pod.padEnd(width)}  ${count(processes, 'process').replace(/sss?$/, 'sses')} upgraded, suspended for ${milliseconds(suspendedMs ?? 0)}`,
+          `       ✓ ${pod.padEnd(width)}  ${count(processes, 'process', 'processes')} upgraded, suspended for ${milliseconds(suspendedMs ?? 0)}`,
         )
       lines.push(...problems.map((problem) => `         ${problem}`))
     }

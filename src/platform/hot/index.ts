@@ -20,4 +20,4 @@ export {
   type ReleaseModule,
 } from './release-diff.ts'
 export { readRelease } from './release-files.ts'
-export { type HotOutcome, hotRollout, loadedVersions } from './rollout.ts'
+export { type HotOutcome, hotRollout, loadedVersions, type RolloutOptions } from './rollout.ts'

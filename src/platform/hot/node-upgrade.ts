@@ -140,6 +140,7 @@ export async function prepareNode(
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
   }
   const first = await helper.next(prepareTimeoutMs)
+  // One that hangs may go on later: what it prepared is then forgotten, for it is linked to us.
   if (first.kind !== 'prepared') return helper.finished(first)
   const fields = first.details instanceof TermMap ? first.details : new TermMap()
   let end: NodeReport | undefined
@@ -157,7 +158,7 @@ export async function prepareNode(
 }
 
 /** Binaries of a large application travel before it answers. */
-const prepareTimeoutMs = 60_000
+const prepareTimeoutMs = 20_000
 
 interface Message {
   kind: string

@@ -1,4 +1,5 @@
 import { atom, type BeamNode, type Term, textOf } from '#beam'
+import { type Clock, systemClock } from '#lib'
 import { type HotOptions, type HotUpgrade, type NodeReport, type PreparedNode, prepareNode } from './node-upgrade.ts'
 
 export type HotOutcome =
@@ -14,6 +15,30 @@ export type HotOutcome =
    */
   | { kind: 'mixed'; reason: string; doubtful: readonly string[]; nodes: ReadonlyMap<string, NodeReport> }
 
+export interface RolloutOptions extends HotOptions {
+  /** Called when all nodes have the new code and none goes on in it yet: the last moment to write down that it will. */
+  beforeCommit?: () => Promise<void>
+}
+
+/** How long a node may say nothing while processes everywhere wait for it. */
+const silentMs = 2_000
+const everyMs = 250
+
+/** Disconnects from a node that hangs: all others wait for it with their processes suspended. @returns what ends the watch */
+function givenUpWhenSilent(node: BeamNode, clock: Clock): () => void {
+  const stop = new AbortController()
+  const watch = async () => {
+    while (!stop.signal.aborted && !node.isClosed) {
+      await node.rpc('erlang', 'node', [], { timeoutMs: silentMs, output: 'ignore', signal: stop.signal })
+      await clock.sleep(everyMs, stop.signal)
+    }
+  }
+  watch().catch(() => {
+    if (!stop.signal.aborted) node.close()
+  })
+  return () => stop.abort()
+}
+
 /**
  * A hot upgrade of all nodes or none, in three steps, each on all nodes before the next begins anywhere: prepare (code in
  * memory, gates), apply (suspend, load, code_change), commit (resume). What fails in one of the first two is taken back
@@ -25,11 +50,17 @@ export type HotOutcome =
 export async function hotRollout(
   nodes: readonly BeamNode[],
   upgrade: HotUpgrade,
-  options: HotOptions & {
-    /** Called when all nodes have the new code and none goes on in it yet: the last moment to write down that it will. */
-    beforeCommit?: () => Promise<void>
-  } = {},
+  options: RolloutOptions = {},
 ): Promise<HotOutcome> {
+  const watched = nodes.map((node) => givenUpWhenSilent(node, options.clock ?? systemClock))
+  try {
+    return await rollout(nodes, upgrade, options)
+  } finally {
+    for (const stop of watched) stop()
+  }
+}
+
+async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options: RolloutOptions): Promise<HotOutcome> {
   const reports = new Map<string, NodeReport>()
   const told = await Promise.all(nodes.map((node) => prepareNode(node, upgrade, options)))
   const prepared: PreparedNode[] = []
