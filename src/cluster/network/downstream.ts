@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Context, RouterEndpoint } from './context.ts'
+import type { Tunnel } from './endpoints.ts'
+import { FrameTrack, serviceRestart } from './frames.ts'
 import { type Head, incomplete, parseRequestHead } from './head.ts'
 import { latin1 } from './latin1.ts'
 import { normalHost, type Route } from './matcher.ts'
@@ -28,7 +30,7 @@ const halfClosedSeconds = 5
  * 4. respond   head (hop-by-hop fields gone) and body of the response go to the client
  * 5. settled   counted; the endpoint's connection rests in the pool; pipelined bytes are looked at only now
  */
-export class Downstream implements ResponseSink {
+export class Downstream implements ResponseSink, Tunnel {
   readonly #context: Context
   readonly #socket: Socket
   readonly #onClose: (connection: Downstream) => void
@@ -59,6 +61,12 @@ export class Downstream implements ResponseSink {
   #tried: Set<RouterEndpoint> | undefined
   #retries = 0
   #cancelHold: (() => void) | undefined
+  /** What the app sends over a websocket. */
+  #frames: FrameTrack | undefined
+  /** The tick at which the client was told to come back; 0: it was not. */
+  #leftAt = 0
+  /** To be told so at the end of the frame that is on its way. */
+  #leaving = false
 
   constructor(context: Context, accepted: Socket, onClose: (connection: Downstream) => void) {
     this.#context = context
@@ -166,6 +174,7 @@ export class Downstream implements ResponseSink {
     this.#path = target.path
     this.#retries = 0
     this.#sent = this.upgrading = false
+    this.#frames = undefined
     this.#tried = undefined
     const given = head.requestIdEnd > head.requestIdStart ? latin1(buffer, head.requestIdStart, head.requestIdEnd) : ''
     this.#requestId = given !== '' && /^[\w.+/=-]{1,200}$/.test(given) ? given : context.requestId()
@@ -178,6 +187,7 @@ export class Downstream implements ResponseSink {
       // Cleartext HTTP/2 would put requests out of the router's sight.
       if (!/\bh2c\b/i.test(protocol)) {
         this.upgrading = true
+        this.#frames = /^websocket$/i.test(protocol) ? new FrameTrack() : undefined
         extra += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`
       }
     }
@@ -356,8 +366,11 @@ export class Downstream implements ResponseSink {
     endpoint.outstanding--
     if (this.#mode === 'closed') return
     if (this.#mode === 'tunnel') {
-      this.#settle(false)
-      this.#socket.destroy()
+      this.#sayRestart()
+      this.#settle(false, endpoint.pod)
+      endpoint.tunnels.delete(this)
+      this.#mode = 'linger'
+      this.#socket.end()
       return
     }
     if (this.#reply.status !== 0) {
@@ -421,6 +434,8 @@ export class Downstream implements ResponseSink {
     this.#socket.setKeepAlive(true, 60_000)
     this.#upstream?.socket.setKeepAlive(true, 60_000)
     const text = `${responseText(buffer, head, start, false)}Connection: Upgrade\r\n\r\n`
+    this.#frames?.feed(buffer, head.end, stop)
+    if (this.#frames) this.#upstream?.endpoint.tunnels.add(this)
     this.#reply.text(text + latin1(buffer, head.end, stop))
     const early = this.#pending
     this.#pending = undefined
@@ -430,10 +445,29 @@ export class Downstream implements ResponseSink {
   }
 
   tunnelled(buffer: Buffer, start: number, stop: number): void {
-    this.#reply.raw(buffer, start, stop)
+    if (this.#leftAt > 0) return
+    const end = this.#frames?.feed(buffer, start, stop, this.#leaving) ?? stop
+    this.#reply.raw(buffer, start, end)
+    if (this.#leaving && this.#frames?.between) this.#sayRestart()
+  }
+
+  /** The pod leaves: the client of a websocket is told to come back, which is to another one. Its answer ends the tunnel. */
+  leave(): void {
+    if (this.#mode !== 'tunnel') return
+    this.#leaving = true
+    this.#sayRestart()
+  }
+
+  /** A close frame of the router's own, where one may be. */
+  #sayRestart(): void {
+    const frames = this.#frames
+    if (!frames?.between || frames.closing || this.#leftAt > 0) return
+    this.#leftAt = Math.max(1, this.#context.tick)
+    this.#reply.text(serviceRestart)
   }
 
   tunnelEnded(): void {
+    this.#sayRestart()
     if (this.#ended) this.#settle(false)
     this.#socket.end()
   }
@@ -479,6 +513,9 @@ export class Downstream implements ResponseSink {
     }
     this.#route = undefined
     this.#tried = undefined
+    this.#frames = undefined
+    this.#leaving = false
+    this.#leftAt = 0
     this.#body.forget()
     this.#text = ''
     this.#since = context.tick
@@ -512,6 +549,7 @@ export class Downstream implements ResponseSink {
     if (!upstream) return
     this.#upstream = undefined
     upstream.endpoint.outstanding--
+    upstream.endpoint.tunnels.delete(this)
     upstream.destroy()
   }
 
@@ -552,6 +590,8 @@ export class Downstream implements ResponseSink {
       } else if (tick - this.#headSince > seconds(limits.headMs)) this.#refuse(408)
     } else if (this.#mode === 'linger') {
       if (still > lingerSeconds) this.#socket.destroy()
+    } else if (this.#mode === 'tunnel') {
+      if (this.#leftAt > 0 && tick - this.#leftAt > lingerSeconds) this.#socket.destroy()
     } else if (this.#mode === 'exchange') {
       const quiet = Math.min(still, upstream ? tick - upstream.since : still)
       if (this.#ended && quiet > halfClosedSeconds && this.#reply.status !== 0) this.#socket.destroy()

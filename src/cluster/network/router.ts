@@ -87,7 +87,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         wanted.add(service)
         return service
       }
-      for (const [key, { endpoints }] of view.services) serviceOf(key).update(endpoints)
+      for (const [key, { endpoints, drainSeconds }] of view.services)
+        serviceOf(key).update(endpoints, drainSeconds === undefined ? undefined : context.tick + drainSeconds)
       context.matcher = new Matcher(view.hosts, serviceOf, (host, path, service) => {
         const id = JSON.stringify([host, path, service])
         const counters = metrics.get(id) ?? new RouteMetrics(host, path, service)

@@ -19,6 +19,8 @@ export interface RouteEndpoint {
 
 export interface RouteService {
   endpoints: RouteEndpoint[]
+  /** Seconds for which websockets of a pod that leaves stay open; absent: until the pod ends them. */
+  drainSeconds?: number
   /** Where the service proxy listens for it; absent for headless services. */
   clusterIP?: string
   port?: number
@@ -29,6 +31,9 @@ export interface RouteView {
   hosts: Map<string, { paths: RoutePath[] }>
   services: Map<string, RouteService>
 }
+
+/** Annotation of a Service: see RouteService.drainSeconds. */
+const drainAnnotation = 'cuddle.dev/drain-seconds'
 
 /** A view without anything. */
 export const emptyView: RouteView = { hosts: new Map(), services: new Map() }
@@ -57,10 +62,12 @@ export function routeView(
     const name = `${service.metadata.namespace}/${service.metadata.name}`
     byName.set(name, service)
     const { clusterIP, ports } = service.spec ?? {}
+    const drain = service.metadata.annotations?.[drainAnnotation] ?? ''
     for (const port of ports ?? []) {
       if ((port.protocol ?? 'TCP') !== 'TCP') continue
       const entry: RouteService = { endpoints: endpointsOf(slicesOf.get(name) ?? [], port.name ?? '') }
       if (clusterIP && clusterIP !== 'None') Object.assign(entry, { clusterIP, port: port.port })
+      if (/^\d{1,6}$/.test(drain)) entry.drainSeconds = Number(drain)
       view.services.set(`${name}:${port.port}`, entry)
     }
   }
