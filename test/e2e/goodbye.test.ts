@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { WebSocket } from 'ws'
 import { exec } from '#lib'
 import { until } from '#lib/testing'
 import { freePort } from '../../scripts/demo/stage.ts'
@@ -30,6 +31,42 @@ function startCounting(home: Home, names: readonly string[], clients = 4) {
     async stop() {
       stopping = true
       await running
+    },
+  }
+}
+
+/** A websocket that adds to its own number, and comes back whenever it is closed. */
+function startSocket(home: Home, name: string) {
+  const seen = { answered: 0, unanswered: 0, codes: [] as number[] }
+  let stopping = false
+  const options = { headers: { host: `${app}.localhost` } }
+  const live = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${home.ports.router}/socket`, options)
+    let waits = false
+    const say = () => {
+      if (stopping || socket.readyState !== WebSocket.OPEN) return socket.close()
+      waits = true
+      socket.send(name)
+    }
+    socket.on('open', say)
+    socket.on('message', () => {
+      seen.answered++
+      waits = false
+      setTimeout(say, 20)
+    })
+    socket.on('error', () => {})
+    const code = await new Promise<number>((resolve) => socket.on('close', resolve))
+    if (waits) seen.unanswered++
+    if (!stopping) seen.codes.push(code)
+  }
+  const ended = (async () => {
+    while (!stopping) await live()
+  })()
+  return {
+    seen,
+    async stop() {
+      stopping = true
+      await ended
     },
   }
 }
@@ -68,24 +105,44 @@ test('numbers survive rollouts, scale-downs and drains under load', { skip: miss
   assert.equal((await home.up('--nodes', '3')).code, 0)
   const repository = await home.app(app, 'elixir-handover')
   await commitEdit(home, repository, 'cuddle.yaml', 'cluster: true', `cluster: true\n  port: ${await freePort()}`)
+  // Time for open websockets: half of it.
+  await commitEdit(home, repository, 'cuddle.yaml', 'drain: 20s', 'drain: 12s')
   const pushed = await home.git(repository, 'push', 'cuddle', 'main')
   assert.equal(pushed.code, 0, pushed.stderr)
 
   const names = Array.from({ length: 30 }, (_, index) => `n${index}`)
   const kept = new Map<string, number>()
-  const keepsCount = async (what: () => Promise<void>) => {
+  let socketNames = 0
+  const keepsCount = async (everySocketMoves: boolean, what: () => Promise<void>) => {
     const load = startCounting(home, names)
-    await until(() => load.counted.size === names.length)
+    const sockets = Array.from({ length: 6 }, () => {
+      const name = `s${socketNames++}`
+      return { name, socket: startSocket(home, name) }
+    })
+    await until(() => load.counted.size === names.length && sockets.every(({ socket }) => socket.seen.answered > 0))
     await what()
-    await load.stop()
+    await Promise.all([load, ...sockets.map(({ socket }) => socket)].map((one) => one.stop()))
     assert.deepEqual(load.failures, [])
+    const after = (await numbers(home)).values
+    for (const { name, socket } of sockets) {
+      const { answered, unanswered, codes } = socket.seen
+      const value = after.get(name) ?? 0
+      // Whether a message that was sent in the moment of the goodbye was counted, nobody can know.
+      assert.ok(
+        value >= answered && value <= answered + unanswered,
+        `${name}: ${value}, ${JSON.stringify(socket.seen)}`,
+      )
+      assert.ok(codes.length > 0 || !everySocketMoves, `${name} was never closed`)
+      assert.deepEqual(new Set(codes), codes.length > 0 ? new Set([1012]) : new Set())
+    }
     for (const [name, count] of load.counted) kept.set(name, (kept.get(name) ?? 0) + count)
     const { values } = await numbers(home)
-    assert.deepEqual(Object.fromEntries([...values].sort()), Object.fromEntries([...kept].sort()))
+    const mine = [...values].filter(([name]) => kept.has(name))
+    assert.deepEqual(Object.fromEntries(mine.sort()), Object.fromEntries([...kept].sort()))
   }
 
   await t.test('a rollout', async () => {
-    await keepsCount(async () => {
+    await keepsCount(true, async () => {
       await commitEdit(home, repository, 'lib/abacus.ex', '@version "v1"', '@version "v2"')
       const push = await home.git(repository, 'push', 'cuddle', 'main')
       assert.equal(push.code, 0, push.stderr)
@@ -96,7 +153,7 @@ test('numbers survive rollouts, scale-downs and drains under load', { skip: miss
   })
 
   await t.test('two of three pods that go at once', async () => {
-    await keepsCount(async () => {
+    await keepsCount(false, async () => {
       assert.equal((await home.cuddle(['ps:scale', 'web=1', '-a', app])).code, 0)
       await settled(home, 1)
     })
@@ -109,7 +166,7 @@ test('numbers survive rollouts, scale-downs and drains under load', { skip: miss
     await settled(home, 3)
     const pods = await home.json(['ps', '-a', app])
     const drained = pods[0].node
-    await keepsCount(async () => {
+    await keepsCount(false, async () => {
       const drain = await home.kubectl('drain', drained, '--ignore-daemonsets', '--delete-emptydir-data')
       assert.equal(drain.code, 0, drain.stderr)
       await settled(home, 3)
