@@ -17,6 +17,11 @@ export const clusterOptions: Record<string, Option> = {
     value: 'HOST:PORT',
     describe: 'where images go, and where that cluster pulls them from; with http:// for one without TLS',
   },
+  'registry-auth': {
+    type: 'string',
+    value: 'FILE',
+    describe: 'credentials for the registry, a Docker config.json; kept in the cluster, for pushing and pulling',
+  },
   embedded: { type: 'boolean', describe: "go back to this machine's own cluster" },
 }
 
@@ -26,12 +31,12 @@ export function chooseCluster(
   before: ClusterConfig | undefined,
 ): ClusterConfig | undefined {
   if (values.embedded) {
-    if (values.kubeconfig ?? values.context ?? values.registry)
+    if (values.kubeconfig ?? values.context ?? values.registry ?? values['registry-auth'])
       throw new CuddleError('usage', '--embedded goes with neither --kubeconfig, --context nor --registry')
     return undefined
   }
   if (values.kubeconfig === undefined && !before) {
-    if (values.context ?? values.registry)
+    if (values.context ?? values.registry ?? values['registry-auth'])
       throw new CuddleError('usage', '--context and --registry say more about --kubeconfig FILE, which is missing')
     return undefined
   }

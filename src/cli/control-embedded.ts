@@ -23,6 +23,7 @@ export async function startOnOwnCluster(
     kube,
     gitRoot: paths(home).git,
     metricsHost: '127.0.0.1',
+    images: paths(home).images,
     run: (also) => startClusterControllers({ kube, clock, log, signal, caCertificate, also }),
   })
 }

@@ -2,23 +2,25 @@ import { hostname } from 'node:os'
 import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { systemClock } from '#lib'
 import { type Operator, startOperator } from '#operator'
-import { keepToken, systemNamespace } from '#platform'
+import { keepToken, openDelivery, systemNamespace } from '#platform'
 import { startPlatform } from './control-platform.ts'
 import type { Daemon } from './daemon.ts'
 import { paths } from './home.ts'
 
 /** The platform on a cluster that is run by others, with the token that `cuddle up` got for it and that is renewed here. */
 export async function startOnCluster(daemon: Daemon): Promise<() => Promise<void>> {
-  const { home, log, signal } = daemon
+  const { home, config, log, signal } = daemon
   const clock = systemClock
-  const { platformKubeconfig, platformToken, clusterGit } = paths(home)
+  const { platformKubeconfig, platformToken, platformGit, platformImages } = paths(home)
   const kube = createKube(httpTransport(loadKubeConfig({ path: platformKubeconfig })), { userAgent: 'cuddle-control' })
   const renewed = keepToken({ kube, file: platformToken, clock, log, signal })
   // One of all who have run `cuddle up` for this cluster drives the apps; restarted, it need not wait for its own lease.
   const lease = { name: 'cuddle', namespace: systemNamespace, identity: `${hostname()}:${home}` }
   const stop = await startPlatform(daemon, {
     kube,
-    gitRoot: clusterGit,
+    gitRoot: platformGit,
+    images: platformImages,
+    delivery: await openDelivery(kube, config.cluster!.registry),
     run: async (controllers) => {
       const operator = startOperator({ kube, controllers, signal, clock, log, lease })
       return { ready: synced(operator, signal), stopped: operator.stopped }

@@ -2,13 +2,12 @@ import type { Kube } from '#kube'
 import { systemClock } from '#lib'
 import type { Controller } from '#operator'
 import {
-  appController,
   createBuilder,
-  goodbyeController,
+  type Delivery,
   keepHouse,
-  meshController,
   openLayout,
   type PlatformServer,
+  platformControllers,
   type Settings,
   SignalStore,
   startPlatformServer,
@@ -25,6 +24,10 @@ export interface Place {
   gitRoot: string
   /** Where the API server reaches this process; without it the BEAM's signals are not served to it. */
   metricsHost?: string
+  /** Folder of the built images. */
+  images: string
+  /** Where they go when pods do not run on this machine. */
+  delivery?: Delivery
 }
 
 /** What the daemons tell the platform of this machine. */
@@ -40,22 +43,18 @@ export function settingsOf({ config: { ports } }: Pick<Daemon, 'config'>): Setti
 /** The platform's controllers, builder and git server. Resolves when all of it works, with what ends it. */
 export async function startPlatform(
   { home, config, log, hostEnv, signal }: Daemon,
-  { kube, run, gitRoot, metricsHost }: Place,
+  { kube, run, gitRoot, images, delivery, metricsHost }: Place,
 ): Promise<() => Promise<void>> {
   const clock = systemClock
-  const layout = openLayout(paths(home).images)
-  const builder = createBuilder({ home, layout, clock, log, hostEnv })
+  const layout = openLayout(images)
+  const builder = createBuilder({ home, layout, clock, log, hostEnv, ...(delivery && { delivery }) })
   let platform: PlatformServer | undefined
   const onDestroyed = async (app: string) => {
     await platform?.removeRepository(app)
     await builder.forget(app)
   }
   const signals = new SignalStore()
-  const controllers = await run([
-    appController({ onDestroyed, layout }),
-    meshController({ kube, clock, log, signal, signals }),
-    goodbyeController({ kube, clock, log, signal }),
-  ])
+  const controllers = await run(platformControllers({ kube, clock, log, signal, signals, layout, onDestroyed }))
   platform = await startPlatformServer({
     kube,
     clock,

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type ClusterConfig as Access, ApiError, createKube, httpTransport, loadKubeConfig } from '#kube'
 import { CuddleError, errorMessage, systemClock, writeFileAtomic } from '#lib'
-import { installWithAccess, issueToken, writeToken } from '#platform'
+import { hasRegistryAuth, installWithAccess, issueToken, openDelivery, setRegistryAuth, writeToken } from '#platform'
 import type { Invocation } from './command.ts'
 import { settingsOf } from './control-platform.ts'
 import { type ClusterConfig, type HomeConfig, paths, routerClass } from './home.ts'
@@ -13,20 +15,39 @@ export async function prepareCluster(
 ): Promise<void> {
   const { out, home } = invocation
   const { kubeconfig, context } = cluster
+  const authFile: string | undefined = invocation.values['registry-auth']
+  const auth = authFile === undefined ? undefined : readAuth(resolve(invocation.cwd, authFile))
   const access = loadKubeConfig({ path: kubeconfig, ...(context && { context }) })
   const kube = createKube(httpTransport(access), { userAgent: 'cuddle', timeoutMs: 15_000 })
   try {
     out.busy(`asking ${access.server}`)
     await asked(access, () => kube.request('GET', '/version'))
     out.busy('installing the platform')
-    await asked(access, () =>
-      installWithAccess(kube, { ...settingsOf({ config }), ingressClassName: routerClass }, systemClock),
-    )
+    await asked(access, async () => {
+      const privateRegistry = auth !== undefined || (await hasRegistryAuth(kube))
+      const settings = {
+        ...settingsOf({ config }),
+        ingressClassName: routerClass,
+        ...(privateRegistry && { privateRegistry }),
+      }
+      await installWithAccess(kube, settings, systemClock)
+      if (auth !== undefined) await setRegistryAuth(kube, cluster.registry, auth)
+    })
+    out.busy(`asking ${cluster.registry}`)
+    await (await openDelivery(kube, cluster.registry)).registry.check(invocation.signal)
     writeToken(paths(home).platformToken, await asked(access, () => issueToken(kube)))
   } finally {
     kube.close()
   }
   writeAccess(home, access)
+}
+
+function readAuth(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new CuddleError('bad-registry-auth', `cannot read ${file}`, { cause })
+  }
 }
 
 /** What the daemons connect with: the cluster's address and their own token, nothing of the user's. */

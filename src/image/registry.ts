@@ -15,8 +15,10 @@ export interface Registry {
     digest: string,
     repository: string,
     tag: string,
-    options?: { mountFrom?: string; signal?: AbortSignal },
+    options?: { mountFrom?: string; signal?: AbortSignal; onProgress?: (progress: PushProgress) => void },
   ): Promise<{ blobs: number; bytes: number }>
+  /** Asks whether a registry answers there, and accepts us. @throws CuddleError as `push` */
+  check(signal?: AbortSignal): Promise<void>
   /**
    * Fetches an image by tag or digest into a layout, checking everything against its digest.
    * @param options.architecture chosen where the name stands for several images. @default 'amd64'
@@ -27,6 +29,16 @@ export interface Registry {
     reference: string,
     options?: { architecture?: string; signal?: AbortSignal },
   ): Promise<Descriptor>
+}
+
+/** How far a push is. The first word comes when it is known what the registry has. */
+export interface PushProgress {
+  /** Layers of the image, and how many of them the registry had. */
+  layers: number
+  there: number
+  /** Bytes of what it had not, configuration included, and how many have been sent. */
+  bytes: number
+  sent: number
 }
 
 const chunkSize = 16 * 1024 * 1024
@@ -82,18 +94,33 @@ export function openRegistry(options: RegistryOptions): Registry {
 
   return {
     pull,
-    async push(layout, digest, repository, tag, { mountFrom, signal } = {}) {
+    async check(signal) {
+      const { response } = await client.request('GET', '/v2/', { scope: '', expect: [200], signal })
+      await response.body?.cancel()
+    },
+    async push(layout, digest, repository, tag, { mountFrom, signal, onProgress } = {}) {
       checkRepository(repository)
       const manifest = readManifest(layout, digest)
       const sent = { blobs: 0, bytes: 0 }
-      const send = (blobs: Descriptor[]) =>
-        inParallel(blobs, async (blob) => {
-          if (await sendBlob(client, layout, repository, blob, mountFrom, signal)) {
+      const send = async (blobs: Descriptor[]) => {
+        const absent = await missing(client, repository, blobs, signal)
+        const isAbsent = new Set(absent.map((blob) => blob.digest))
+        const layers = manifest.layers.length
+        const there = manifest.layers.filter((layer) => !isAbsent.has(layer.digest)).length
+        const progress = { layers, there, bytes: absent.reduce((sum, blob) => sum + blob.size, 0), sent: 0 }
+        onProgress?.({ ...progress })
+        const advance = (bytes: number) => {
+          progress.sent += bytes
+          onProgress?.({ ...progress })
+        }
+        await inParallel(absent, async (blob) => {
+          if (await sendBlob(client, layout, repository, blob, { mountFrom, signal, advance })) {
             sent.blobs++
             sent.bytes += blob.size
           }
-          present.add(`${repository} ${blob.digest}`)
         })
+        for (const blob of blobs) present.add(`${repository} ${blob.digest}`)
+      }
       const putManifest = async (expect: number[]) => {
         const { response } = await client.request('PUT', `/v2/${repository}/manifests/${encodeURIComponent(tag)}`, {
           headers: { 'content-type': manifest.mediaType },
@@ -116,30 +143,49 @@ export function openRegistry(options: RegistryOptions): Registry {
   }
 }
 
-/** Sends one blob; false when the registry had it. */
+/** Those of the blobs that the registry has not. */
+async function missing(
+  client: RegistryClient,
+  repository: string,
+  blobs: readonly Descriptor[],
+  signal: AbortSignal | undefined,
+): Promise<Descriptor[]> {
+  const absent = new Set<Descriptor>()
+  await inParallel(blobs, async (blob) => {
+    const { response } = await client.request('HEAD', `/v2/${repository}/blobs/${blob.digest}`, {
+      scope: `repository:${repository}:pull,push`,
+      expect: [200, 404],
+      signal,
+    })
+    if (response.status === 404) absent.add(blob)
+  })
+  return blobs.filter((blob) => absent.has(blob))
+}
+
+/** Sends one blob; false when the registry could take it from next door. */
 async function sendBlob(
   client: RegistryClient,
   layout: Layout,
   repository: string,
   blob: Descriptor,
-  mountFrom: string | undefined,
-  signal: AbortSignal | undefined,
+  {
+    mountFrom,
+    signal,
+    advance,
+  }: { mountFrom: string | undefined; signal: AbortSignal | undefined; advance: (bytes: number) => void },
 ): Promise<boolean> {
   const scope = `repository:${repository}:pull,push`
   const base = `/v2/${repository}/blobs`
-  const { response: head } = await client.request('HEAD', `${base}/${blob.digest}`, {
-    scope,
-    expect: [200, 404],
-    signal,
-  })
-  if (head.status === 200) return false
   const mount = mountFrom ? `?${new URLSearchParams({ mount: blob.digest, from: mountFrom })}` : ''
   const started = await client.request('POST', `${base}/uploads/${mount}`, {
     scope: mountFrom ? `${scope} repository:${mountFrom}:pull` : scope,
     expect: [201, 202],
     signal,
   })
-  if (started.response.status === 201) return false
+  if (started.response.status === 201) {
+    advance(blob.size)
+    return false
+  }
   let location = locationOf(started)
   const bytes = layout.read(blob.digest)
   for (let at = 0; bytes.length > chunkSize && at < bytes.length; at += chunkSize) {
@@ -153,6 +199,7 @@ async function sendBlob(
         signal,
       }),
     )
+    advance(piece.length)
   }
   const final = new URL(location)
   final.searchParams.set('digest', blob.digest)
@@ -163,6 +210,7 @@ async function sendBlob(
     expect: [201],
     signal,
   })
+  if (bytes.length <= chunkSize) advance(bytes.length)
   return true
 }
 

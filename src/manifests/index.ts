@@ -11,6 +11,7 @@ export { type RunOptions, releaseJob, runJob } from './job.ts'
 export { appLabel, baseName, keepAnnotation, labels, objectName, processLabel, releaseAnnotation } from './names.ts'
 export { namespace } from './namespace.ts'
 export { portName } from './pod.ts'
+export { pullSecret } from './pull-secret.ts'
 export { renderDiff } from './render.ts'
 export {
   goodbyeAnnotation,

@@ -9,5 +9,6 @@ export function serviceAccount(input: CompileInput): KubeObject {
     kind: 'ServiceAccount',
     metadata: metadata(input, input.app),
     automountServiceAccountToken: false,
+    ...(input.environment.privateRegistry && { imagePullSecrets: [{ name: `${input.app}-registry` }] }),
   }
 }

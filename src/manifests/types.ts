@@ -29,4 +29,6 @@ export interface Environment {
   routerPort?: number
   ingressClassName?: string
   scheme: 'http' | 'https'
+  /** The registry wants to know who pulls: each app has Secret `APP-registry`. @default false */
+  privateRegistry?: boolean
 }

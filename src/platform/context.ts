@@ -24,6 +24,8 @@ export interface Settings {
   ingressClassName?: string
   /** Where git pushes and folder uploads go, e.g. `http://127.0.0.1:7070`. */
   platformUrl: string
+  /** Pods need credentials to pull their images; the platform has them. */
+  privateRegistry?: boolean
 }
 
 /** The settings as an object, to be applied into the system namespace. */

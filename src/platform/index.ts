@@ -4,27 +4,28 @@ export type { Completion, ConsoleTerminal, Line } from '#beam'
 export { openLayout } from '#image'
 export { renderDiff, toYaml } from '#manifests'
 export { platformToken } from './access.ts'
-export { appController } from './app-controller.ts'
 export { applyAll } from './apply.ts'
 export { createApp, destroyApp, listApps, processesOf, readScale, restartApp, scaleApp } from './apps.ts'
-export { meshController } from './beam/controller.ts'
 export { evaluateOn } from './beam/rpc.ts'
 export { listNodes } from './beam/session.ts'
 export { consoleOn, type OpenConsole } from './beam/shell.ts'
 export { type NodeUsage, nodeUsage, type Observation, observe } from './beam/usage.ts'
-export { type Builder, createBuilder } from './build/index.ts'
+export { type Builder, createBuilder, type Delivery } from './build/index.ts'
 export { appUrl, type Context, readSettings, type Settings, systemNamespace } from './context.ts'
+export { platformControllers } from './controllers.ts'
 export { failureLines } from './diagnose.ts'
 export { expectLive, followRelease, servingRelease } from './follow.ts'
-export { goodbyeController } from './goodbye/controller.ts'
 export { hotLines } from './hot-release/lines.ts'
 export { keepHouse } from './housekeeping.ts'
 export {
+  hasRegistryAuth,
   installPlatform,
   installWithAccess,
   issueToken,
   keepToken,
+  openDelivery,
   platformManifest,
+  setRegistryAuth,
   writeToken,
 } from './install/index.ts'
 export { App, type AppObject, Build, type BuildObject, Release, type ReleaseObject } from './kinds.ts'

@@ -63,7 +63,7 @@ export function compileInput(
   scale: Record<string, number | Scale>,
   settings: Settings,
 ): CompileInput {
-  const { baseDomain, scheme, routerPort, ingressClassName } = settings
+  const { baseDomain, scheme, routerPort, ingressClassName, privateRegistry } = settings
   return {
     app: fields.app,
     namespace: fields.app,
@@ -72,7 +72,7 @@ export function compileInput(
     image: fields.image ?? '',
     config,
     scale,
-    environment: { baseDomain, scheme, routerPort, ingressClassName },
+    environment: { baseDomain, scheme, routerPort, ingressClassName, privateRegistry },
     runtime: fields.runtime ?? 'generic',
   }
 }

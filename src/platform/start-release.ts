@@ -5,6 +5,7 @@ import { compile, configSecret, cookieSecret } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
 import { type Context, readSettings, type Settings } from './context.ts'
 import { apiVersion, type Cause, labels, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
+import { copyRegistryAuth, readRegistryAuth } from './registry-auth.ts'
 import { compileInput, getApp, isDone, listReleases, releaseConfig } from './releases.ts'
 import { scaleByHand } from './scale.ts'
 
@@ -110,6 +111,10 @@ export async function startRelease(
       })
     }
     await ensureCookie(context, spec, settings)
+    if (settings.privateRegistry) {
+      const text = await readRegistryAuth(kube)
+      if (text !== undefined) await copyRegistryAuth(kube, appName, text)
+    }
     const release: ReleaseObject = {
       apiVersion,
       kind: 'Release',

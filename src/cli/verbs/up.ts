@@ -151,7 +151,7 @@ function chooseConfig(invocation: Invocation): HomeConfig {
     ...(cluster && { cluster }),
   }
   const running = livePid(paths(invocation.home).supervisorPid, invocation.home) !== undefined
-  if (running && JSON.stringify(config) !== JSON.stringify(before)) {
+  if (running && (JSON.stringify(config) !== JSON.stringify(before) || invocation.values['registry-auth'])) {
     throw new CuddleError('running', 'the cluster is up already, with other settings', {
       hint: 'cuddle down, then cuddle up with the new ones',
     })

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { CuddleError, formatDuration, KeyedMutex } from '#lib'
 import { checkOut, readText, removeLeftovers } from './checkout.ts'
 import type { BuildContext } from './context.ts'
+import { deliver } from './deliver.ts'
 import { detect } from './detect.ts'
 import { buildElixir } from './elixir.ts'
 import { buildErlang } from './erlang.ts'
@@ -25,10 +26,11 @@ const specFiles = ['cuddle.yaml', 'cuddle.yml', 'Procfile', 'app.json']
 
 /** The builder: source to image, with caches per app and, for Elixir, a compiler that stays. */
 export function createBuilder(options: BuilderOptions): Builder {
-  const { home, layout, clock, log, hostEnv } = options
+  const { home, layout, clock, log, hostEnv, delivery } = options
   const limits = { timeoutMs: 15 * 60_000, memoryBytes: 2 * 2 ** 30, ...options.limits }
   const turns = new KeyedMutex()
   const memories = new Map<string, LayerMemory>()
+  const basis = delivery && import('./base/base.ts').then(({ createBase }) => createBase(hostEnv.PATH))
   const residents = createResidents(options.resident ?? {}, { clock, log })
 
   async function build(request: BuildRequest): Promise<BuildResult> {
@@ -66,25 +68,25 @@ export function createBuilder(options: BuilderOptions): Builder {
     const memory = memories.get(app) ?? new Map()
     memories.set(app, memory)
     const { web } = built.processes
-    const image = await step('image', () =>
-      buildImage(
-        layout,
-        app,
-        built.layers,
-        memory,
-        { cmd: web ? ['/bin/sh', '-c', `exec ${web}`] : undefined },
-        signal,
-      ),
-    )
+    const { layers } = built
+    const image = await step('image', async () => {
+      const base = await basis
+      const below = base ? await base.below(kind, layers) : []
+      const config = { cmd: web ? ['/bin/sh', '-c', `exec ${web}`] : undefined, env: base?.environment }
+      return buildImage(layout, app, [...below, ...layers], memory, config, signal)
+    })
     timings.total = clock.monotonic() - started
     const reused = image.layers.filter((layer) => layer.reused).length
     write(
       `-----> Image ${image.digest.slice(0, 19)} (${image.layers.length === 1 ? '1 layer' : `${image.layers.length} layers`}, ${reused} unchanged, ${formatDuration(timings.total)})`,
     )
     if (kind === 'elixir' && built.mode === 'cold') residents.start(context, built)
+    const reference = delivery
+      ? await step('push', () => deliver(delivery, layout, app, image.digest, { clock, write, signal }))
+      : `cuddle.local/${app}@${image.digest}`
     return {
       digest: image.digest,
-      image: `cuddle.local/${app}@${image.digest}`,
+      image: reference,
       kind,
       reason,
       runtime: built.runtime,

@@ -1,5 +1,6 @@
 import type { Builder, BuilderOptions } from './types.ts'
 
+export type { Delivery } from './deliver.ts'
 export type { Builder, BuilderOptions, BuildKind, BuildRequest, BuildResult, BuildSource } from './types.ts'
 
 /** The builder: source to image, with caches per app and, for Elixir, a compiler that stays. Its code is loaded with the first build. */

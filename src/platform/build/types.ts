@@ -1,5 +1,6 @@
 import type { Layout } from '#image'
 import type { Clock, Logger } from '#lib'
+import type { Delivery } from './deliver.ts'
 
 /** Where the files of a build come from. */
 export type BuildSource =
@@ -26,7 +27,7 @@ export interface BuildRequest {
 export interface BuildResult {
   /** `sha256:HEX` of the image's manifest. The same source, tools and build variables give the same digest. */
   digest: string
-  /** `cuddle.local/APP@sha256:HEX` */
+  /** What pods refer to: `cuddle.local/APP@sha256:HEX`, or where it was delivered to. */
   image: string
   kind: BuildKind
   /** What gave the kind away: `found mix.exs`. */
@@ -58,6 +59,8 @@ export interface BuilderOptions {
     /** Resident memory of all processes of one build together. @default 2 GiB */
     memoryBytes?: number
   }
+  /** Where images go that are run on other machines. @default they stay in the layout, and run in place on this one */
+  delivery?: Delivery
   /** The resident compilers; `false` builds cold always. */
   resident?:
     | false

@@ -33,7 +33,7 @@ export function goodbyeController(options: {
       },
     ],
     reads: [EndpointSlice],
-    writes: [Pod],
+    rights: [{ apiGroups: [''], resources: ['pods'], verbs: ['patch'] }],
     filter: () => false,
   }).step('see off', (axn) => {
     const { lister } = axn

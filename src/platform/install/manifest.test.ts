@@ -6,7 +6,7 @@ import { platformManifest } from './index.ts'
 const made = platformManifest('cuddle')
 const rulesOf = (kind: string): objects.PolicyRule[] => made.find((object) => object.kind === kind)?.['rules'] ?? []
 
-test('the platform gets no right over everything, none over nodes or roles, and of pods only to read and delete them', () => {
+test('the platform gets no right over everything, none over nodes or roles, and makes no pods itself', () => {
   const rules = [...rulesOf('ClusterRole'), ...rulesOf('Role')]
   const all = rules.flatMap(({ apiGroups = [], resources = [], verbs }) => [...apiGroups, ...resources, ...verbs])
   assert.equal(all.includes('*'), false)
@@ -14,7 +14,7 @@ test('the platform gets no right over everything, none over nodes or roles, and 
   for (const foreign of ['nodes', 'clusterroles', 'rolebindings', 'customresourcedefinitions', 'pods/exec'])
     assert.equal(resources.has(foreign), false, foreign)
   const ofPods = rules.filter((rule) => rule.resources?.includes('pods')).flatMap((rule) => rule.verbs)
-  assert.deepEqual(ofPods.sort(), ['delete', 'get', 'list', 'watch'])
+  assert.deepEqual(ofPods.sort(), ['delete', 'get', 'list', 'patch', 'watch'])
 })
 
 test('it may renew the token of its own account and of no other', () => {

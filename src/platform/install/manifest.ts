@@ -1,9 +1,8 @@
 import type { KubeObject, objects } from '#kube'
 import { silentLogger, systemClock } from '#lib'
 import { type Controller, manifest } from '#operator'
-import { appController } from '../app-controller.ts'
-import { meshController } from '../beam/controller.ts'
 import { systemNamespace } from '../context.ts'
+import { platformControllers } from '../controllers.ts'
 import { crds } from '../generated/crds.ts'
 import { Build, Release } from '../kinds.ts'
 
@@ -37,9 +36,8 @@ export function platformManifest(ingressClass: string): KubeObject[] {
 
 /** What the controllers declare; they are asked, never run. */
 function declared(): Controller<any>[] {
-  const kube = undefined as never
   const { signal } = new AbortController()
-  return [appController(), meshController({ kube, clock: systemClock, log: silentLogger, signal })]
+  return platformControllers({ kube: undefined as never, clock: systemClock, log: silentLogger, signal })
 }
 
 /** What a push does: it records its build, and makes a release. Its Secrets are among what the app controller writes. */
