@@ -1,110 +1,135 @@
-// npm run bench -- api: the embedded API server against kube-apiserver with etcd, both in processes of their own, both durable.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { startRealCluster } from '../test/kubernetes/cluster.ts'
-import { findPrograms } from '../test/kubernetes/programs.ts'
-import { interleaved, type Row, report } from './lib/report.ts'
+/*
+ * npm run bench -- api: the embedded API server against kube-apiserver with etcd, each in processes of its own, both durable, asked in
+ * turn by the same cheap client over TLS with a client certificate. Creates also against bare etcd.
+ */
+import { startEtcd } from './lib/etcd.ts'
+import { fillPods } from './lib/pods.ts'
+import { cpuMs } from './lib/processes.ts'
+import { interleaved, median, type Row, report, type Skipped } from './lib/report.ts'
+import { removeHome, temporaryHome, withServers } from './lib/servers.ts'
+import { lastOfWatchers } from './lib/watchers.ts'
+import { type Clients, openClients, type WireRequest } from './lib/wire.ts'
 
-const clients = 32
-const path = '/api/v1/namespaces/default/configmaps'
+const width = 32
+const configMaps = '/api/v1/namespaces/default/configmaps'
+const value = 'x'.repeat(800)
+let made = 0
 
-/** One server, asked over TLS with a client certificate and kept connections. */
-function asker(home: string, port: number) {
-  const pem = (name: string) => readFileSync(join(home, 'pki', name))
-  const tls = { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') }
-  const agent = new Agent({ keepAlive: true, maxSockets: clients, ...tls })
-  let made = 0
-  const send = (method: string, path: string, body?: string) =>
-    new Promise<void>((resolve, reject) => {
-      const headers = body ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } : {}
-      const outgoing = request({ host: '127.0.0.1', port, path, method, agent, headers }, (incoming) => {
-        incoming.resume().on('end', () => {
-          if (incoming.statusCode! < 300) resolve()
-          else reject(new Error(`${method} ${path}: ${incoming.statusCode}`))
-        })
-      })
-      outgoing.on('error', reject)
-      outgoing.end(body)
-    })
-  const create = (prefix: string) => {
-    const metadata = { name: `${prefix}-${made++}`, labels: { prefix } }
-    return send('POST', path, JSON.stringify({ metadata, data: { value: 'x'.repeat(800) } }))
-  }
-  return { send, create, close: () => agent.destroy() }
-}
+const operations: { what: string; goal: number; count: number; request: (index: number) => WireRequest }[] = [
+  {
+    what: 'durable creates, 32 clients',
+    goal: 3,
+    count: 3_000,
+    request: () => {
+      const metadata = { name: `new-${made++}`, labels: { prefix: 'new' } }
+      return { method: 'POST', path: configMaps, body: JSON.stringify({ metadata, data: { value } }) }
+    },
+  },
+  { what: 'gets, 32 clients', goal: 3, count: 10_000, request: () => ({ method: 'GET', path: `${configMaps}/one` }) },
+  {
+    what: 'server-side applies, 32 clients',
+    goal: 3,
+    count: 3_000,
+    request: (index) => ({
+      method: 'PATCH',
+      path: `${configMaps}/applied-${index % 100}?fieldManager=bench&force=true`,
+      type: 'application/apply-patch+yaml',
+      body: JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: `applied-${index % 100}`, labels: { round: `${made++}` } },
+        data: { value },
+      }),
+    }),
+  },
+  {
+    what: 'lists of 500 pods',
+    goal: 5,
+    count: 150,
+    request: () => ({ method: 'GET', path: '/api/v1/namespaces/n500/pods' }),
+  },
+  {
+    what: 'lists of 5,000 pods',
+    goal: 5,
+    count: 20,
+    request: () => ({ method: 'GET', path: '/api/v1/namespaces/n5000/pods' }),
+  },
+]
 
-/** Operations per second, `clients` at a time. */
-async function rate(count: number, work: () => Promise<void>): Promise<number> {
-  const began = performance.now()
-  let left = count
-  const one = async () => {
-    while (left-- > 0) await work()
-  }
-  await Promise.all(Array.from({ length: clients }, one))
-  return count / ((performance.now() - began) / 1000)
-}
-
-const programs = findPrograms(process.env, { build: false })
-if ('missing' in programs) {
-  report('api', [], { skipped: [{ baseline: 'kube-apiserver', reason: programs.missing }] })
-  process.exit(0)
-}
-const homes = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'cuddle-bench-')))
-const script = join(import.meta.dirname, 'lib/api-process.ts')
-const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, homes[0]], {
-  stdio: ['pipe', 'pipe', 'inherit'],
-})
-const [port] = await Promise.all([
-  new Promise<number>((resolve) =>
-    createInterface({ input: child.stdout }).once('line', (line) => resolve(Number(line))),
-  ),
-])
-const real = await startRealCluster({
-  home: homes[1],
-  programs: { etcd: programs.etcd, apiserver: programs.apiserver },
-})
-const ours = asker(homes[0], port)
-const theirs = asker(homes[1], real.port)
-try {
+await withServers({}, async (ours, theirs) => {
+  if (!('stop' in theirs)) return report('api', [], { skipped: [theirs] })
+  const servers = { ours, theirs }
+  const clients = { ours: await openClients(ours, width), theirs: await openClients(theirs, width) }
   for (const server of [ours, theirs]) {
-    await rate(500, () => server.create('listed'))
-    await server.create('one')
+    for (const [namespace, count] of [
+      ['n500', 500],
+      ['n5000', 5_000],
+    ] as const)
+      await fillPods(server, namespace, count)
+    const metadata = { name: 'one' }
+    await server.kube.request('POST', configMaps, {
+      body: { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { value } },
+    })
   }
-  const measure = async (work: (server: typeof ours) => Promise<number>) =>
-    interleaved({ ours: () => work(ours), theirs: () => work(theirs) }, 3)
-  const row = (what: string, unit: string, goal: number, result: { ours: number; theirs: number }): Row => ({
-    what,
-    unit,
-    baseline: 'kube-apiserver 1.36 + etcd',
-    better: 'more',
-    goal,
-    ...result,
-  })
-  const rows = [
-    row('durable creates, 32 clients', '/s', 3, await measure((server) => rate(2000, () => server.create('new')))),
-    row(
-      'gets, 32 clients',
-      '/s',
-      3,
-      await measure((server) => rate(6000, () => server.send('GET', `${path}/one-500`))),
-    ),
-    row(
-      'lists of 500 ConfigMaps',
-      '/s',
-      5,
-      await measure((server) => rate(96, () => server.send('GET', `${path}?labelSelector=prefix%3Dlisted`))),
-    ),
-  ]
+  const rows: Row[] = []
+  const skipped: Skipped[] = []
+  const baseline = 'kube-apiserver 1.36 + etcd'
+  for (const { what, goal, count, request } of operations) {
+    const cpu = { ours: [] as number[], theirs: [] as number[] }
+    const measure = (name: 'ours' | 'theirs') => async () => {
+      const before = cpuMs(servers[name].pids)
+      const rate = await clients[name].rate(count, request)
+      cpu[name].push(((cpuMs(servers[name].pids) - before) * 1000) / count)
+      return rate
+    }
+    const rates = await interleaved({ ours: measure('ours'), theirs: measure('theirs') }, 3)
+    rows.push({ what, unit: '/s', baseline, better: 'more', goal, ...rates })
+    const [mine, other] = [median(cpu.ours.slice(1)), median(cpu.theirs.slice(1))]
+    rows.push({ what: '  CPU per operation', unit: 'µs', baseline, better: 'less', ours: mine, theirs: other })
+  }
+  const last = await interleaved(
+    { ours: () => lastOfWatchers(ours, 50, 60), theirs: () => lastOfWatchers(theirs, 50, 60) },
+    3,
+  )
+  rows.push({ what: 'create → last of 50 watchers', unit: 'ms', baseline, better: 'less', goal: 0.5, ...last })
+  rows.push(...(await againstEtcd(clients.ours, skipped)))
   const notes = ['one client process on the same cores takes part of the time of both']
-  report('api', rows, { notes })
-} finally {
-  ours.close()
-  theirs.close()
-  child.stdin.end()
-  await real.stop()
-  for (const home of homes) rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  report('api', rows, { notes, skipped })
+  clients.ours.close()
+  clients.theirs.close()
+})
+
+async function againstEtcd(clients: Clients, skipped: Skipped[]): Promise<Row[]> {
+  const home = temporaryHome()
+  const etcd = await startEtcd(home)
+  try {
+    if (!('stop' in etcd)) {
+      skipped.push(etcd)
+      return []
+    }
+    const puts = await openClients({ port: etcd.port }, width)
+    const base64 = (text: string) => Buffer.from(text).toString('base64')
+    const put = () => {
+      const body = JSON.stringify({ key: base64(`key-${made++}`), value: base64('x'.repeat(1_000)) })
+      return { method: 'POST', path: '/v3/kv/put', body }
+    }
+    const rates = await interleaved(
+      { ours: () => clients.rate(3_000, operations[0].request), theirs: () => puts.rate(3_000, put) },
+      3,
+    )
+    puts.close()
+    return [
+      {
+        what: 'durable creates ÷ puts',
+        unit: '/s',
+        baseline: 'bare etcd, plain HTTP',
+        better: 'more',
+        goal: 1,
+        ...rates,
+      },
+    ]
+  } finally {
+    if ('stop' in etcd) await etcd.stop()
+    removeHome(home)
+  }
 }

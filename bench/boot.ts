@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { freePort } from '../scripts/demo/stage.ts'
 import { must, withHome } from './lib/home.ts'
+import { cpuMs, family } from './lib/processes.ts'
 import { interleaved, median, report } from './lib/report.ts'
 
 /*
@@ -47,21 +48,6 @@ function memory(pids: readonly number[]): { together: number; rss: number } {
     else own += shared
   }
   return { together: own + [...files.values()].reduce((sum, bytes) => sum + bytes, 0), rss }
-}
-
-/** User and system time in milliseconds (ticks of 10 ms, which add up truly over minutes), children that ended included. */
-function cpu(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return sum + fields.slice(11, 15).reduce((ticks, text) => ticks + Number(text), 0) * 10
-  }, 0)
-}
-
-/** A process and all that descend from it. */
-function family(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
-  return [pid, ...children.flatMap((child) => family(Number(child)))]
 }
 
 /** Resolves when somebody accepts connections. Nothing else is tried, for whoever polls takes CPU from what starts. */
@@ -118,9 +104,9 @@ await withHome(async (home) => {
   // Until the daemons have given back what loading left (src/cli/trim.ts).
   await new Promise((resolve) => setTimeout(resolve, 15_000))
   const pids = family(home.pid('supervisor'))
-  const before = cpu(pids)
+  const before = cpuMs(pids)
   await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000))
-  const usedCpu = (cpu(pids) - before) / (idleSeconds * 10)
+  const usedCpu = (cpuMs(pids) - before) / (idleSeconds * 10)
   const { together, rss } = memory(pids)
   report(
     'boot',

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ensurePki } from '#cluster'
+import { createKube, httpTransport, type Kube } from '#kube'
+import { startRealCluster } from '../../test/kubernetes/cluster.ts'
+import { findPrograms } from '../../test/kubernetes/programs.ts'
+import type { Skipped } from './report.ts'
+
+/** An API server in processes of its own, with nobody else in it. */
+export interface Server {
+  readonly port: number
+  readonly pids: readonly number[]
+  /** The administrator's. */
+  readonly tls: { ca: string; cert: string; key: string }
+  readonly kube: Kube
+  stop(): Promise<void>
+}
+
+export interface ServerOptions {
+  /** Controllers and garbage collection run too. */
+  controllers?: boolean
+  /** The scheduler runs too. */
+  scheduler?: boolean
+}
+
+export function temporaryHome(): string {
+  return mkdtempSync(join(tmpdir(), 'cuddle-bench-'))
+}
+
+export function removeHome(home: string): void {
+  rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** The embedded one, in one process of the flags that the control process has. */
+export async function startOurs(home: string, options: ServerOptions = {}): Promise<Server> {
+  const script = join(import.meta.dirname, 'api-process.ts')
+  const parts = (['controllers', 'scheduler'] as const).filter((part) => options[part])
+  const child = spawn(process.execPath, [...process.execArgv, script, home, ...parts], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const port = await firstLine(child)
+  return server(home, port, [child.pid!], async () => {
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.stdin!.end()
+    await gone
+  })
+}
+
+/** kube-apiserver with etcd, and what else is asked for; the reason where this machine has none. */
+export async function startTheirs(home: string, options: ServerOptions = {}): Promise<Server | Skipped> {
+  const programs = findPrograms(process.env, { build: false })
+  if ('missing' in programs) return { baseline: 'kube-apiserver', reason: programs.missing }
+  const cluster = await startRealCluster({
+    home,
+    programs: {
+      etcd: programs.etcd,
+      apiserver: programs.apiserver,
+      ...(options.controllers && { manager: programs.manager }),
+      ...(options.scheduler && { scheduler: programs.scheduler }),
+    },
+  })
+  const pids = cluster.processes.map(({ pid }) => pid)
+  return server(home, cluster.port, pids, () => cluster.stop())
+}
+
+/** Both, in new homes, for as long as `work` takes; only ours, and why, where there is no other. */
+export async function withServers<T>(
+  options: ServerOptions,
+  work: (ours: Server, theirs: Server | Skipped) => Promise<T>,
+): Promise<T> {
+  const homes = [temporaryHome(), temporaryHome()]
+  const stops: (() => Promise<void>)[] = []
+  try {
+    const ours = await startOurs(homes[0], options)
+    stops.push(() => ours.stop())
+    const theirs = await startTheirs(homes[1], options)
+    if ('stop' in theirs) stops.push(() => theirs.stop())
+    return await work(ours, theirs)
+  } finally {
+    for (const stop of stops) await stop()
+    for (const home of homes) removeHome(home)
+  }
+}
+
+async function server(home: string, port: number, pids: number[], stop: () => Promise<void>): Promise<Server> {
+  const pki = await ensurePki(home)
+  const tls = { ca: pki.ca.cert, ...pki.admin }
+  const kube = createKube(httpTransport({ server: `https://127.0.0.1:${port}`, ...tls, namespace: 'default' }))
+  return {
+    port,
+    pids,
+    tls,
+    kube,
+    async stop() {
+      kube.close()
+      await stop()
+    },
+  }
+}
+
+function firstLine(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout! }).once('line', (line) => resolve(Number(line)))
+    child.once('exit', (code) => reject(new Error(`the API server ended with ${code}`)))
+  })
+}
