@@ -11,7 +11,7 @@ import { type Server, withServers } from './lib/servers.ts'
 const settleMs = 30_000
 const pods = 10_000
 
-await withServers({ controllers: true, scheduler: true }, async (ours, theirs) => {
+await withServers({ controllers: true }, async (ours, theirs) => {
   if (!('stop' in theirs)) return report('memory', [], { skipped: [theirs] })
   const settle = () => new Promise((resolve) => setTimeout(resolve, settleMs))
   const both = () => ({ ours: rssBytes(ours.pids) / 2 ** 20, theirs: rssBytes(theirs.pids) / 2 ** 20 })

@@ -1,5 +1,5 @@
-// The embedded API server in a process of its own, for benches: `api-process.ts HOME [controllers] [scheduler]`. Prints its port when
-// it listens, and ends with its standard input.
+// The embedded API server in a process of its own, for benches: `api-process.ts HOME [controllers]`. Prints its port when it listens,
+// starts the scheduler at a line on its standard input, and ends with that.
 import { join } from 'node:path'
 import { ensurePki, openStore, startApiServer, startClusterControllers } from '#cluster'
 import { createKube } from '#kube'
@@ -13,12 +13,12 @@ const store = await openStore({ path: join(home, 'store', 'state.db'), encryptio
 const api = await startApiServer({ pki, store, port: 0 })
 const options = { clock: systemClock, log: silentLogger, signal: stop.signal }
 const kube = createKube(api.transport())
-// What schedules is among the controllers.
+// The scheduler is among them.
 if (parts.includes('controllers'))
   await startClusterControllers({ kube, caCertificate: pki.ca.cert, ...options }).then(({ ready }) => ready)
-else if (parts.includes('scheduler')) startScheduler({ kube, ...options })
 console.log(api.port)
-process.stdin.resume().on('end', async () => {
+process.stdin.once('data', () => startScheduler({ kube, ...options }))
+process.stdin.on('end', async () => {
   stop.abort()
   kube.close()
   await api.close()

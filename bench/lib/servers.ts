@@ -16,14 +16,14 @@ export interface Server {
   /** The administrator's. */
   readonly tls: { ca: string; cert: string; key: string }
   readonly kube: Kube
+  /** Resolves when it is told to, or its process has started: when it schedules shows. */
+  startScheduler(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface ServerOptions {
-  /** Controllers and garbage collection run too. */
+  /** Controllers, garbage collection and the scheduler run too. */
   controllers?: boolean
-  /** The scheduler runs too. */
-  scheduler?: boolean
 }
 
 export function temporaryHome(): string {
@@ -37,15 +37,20 @@ export function removeHome(home: string): void {
 /** The embedded one, in one process of the flags that the control process has. */
 export async function startOurs(home: string, options: ServerOptions = {}): Promise<Server> {
   const script = join(import.meta.dirname, 'api-process.ts')
-  const parts = (['controllers', 'scheduler'] as const).filter((part) => options[part])
+  const parts = options.controllers ? ['controllers'] : []
   const child = spawn(process.execPath, [...process.execArgv, script, home, ...parts], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const port = await firstLine(child)
-  return server(home, port, [child.pid!], async () => {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.stdin!.end()
-    await gone
+  return server(home, port, [child.pid!], {
+    async startScheduler() {
+      child.stdin!.write('scheduler\n')
+    },
+    async stop() {
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      child.stdin!.end()
+      await gone
+    },
   })
 }
 
@@ -58,12 +63,25 @@ export async function startTheirs(home: string, options: ServerOptions = {}): Pr
     programs: {
       etcd: programs.etcd,
       apiserver: programs.apiserver,
-      ...(options.controllers && { manager: programs.manager }),
-      ...(options.scheduler && { scheduler: programs.scheduler }),
+      ...(options.controllers && { manager: programs.manager, scheduler: programs.scheduler }),
     },
   })
   const pids = cluster.processes.map(({ pid }) => pid)
-  return server(home, cluster.port, pids, () => cluster.stop())
+  let scheduler: ChildProcess | undefined
+  return server(home, cluster.port, pids, {
+    async startScheduler() {
+      // Its own limit of 50 requests a second is for clusters that many share.
+      const limits = ['--kube-api-qps=100000', '--kube-api-burst=100000']
+      const flags = [`--kubeconfig=${cluster.kubeconfig}`, '--leader-elect=false', '--secure-port=0', ...limits]
+      const [program, ...args] = programs.scheduler ?? []
+      if (!program) throw new Error('there is no kube-scheduler')
+      scheduler = spawn(program, [...args, ...flags], { stdio: 'ignore' })
+    },
+    async stop() {
+      scheduler?.kill('SIGTERM')
+      await cluster.stop()
+    },
+  })
 }
 
 /** Both, in new homes, for as long as `work` takes; only ours, and why, where there is no other. */
@@ -85,7 +103,12 @@ export async function withServers<T>(
   }
 }
 
-async function server(home: string, port: number, pids: number[], stop: () => Promise<void>): Promise<Server> {
+async function server(
+  home: string,
+  port: number,
+  pids: number[],
+  { startScheduler, stop }: Pick<Server, 'startScheduler' | 'stop'>,
+): Promise<Server> {
   const pki = await ensurePki(home)
   const tls = { ca: pki.ca.cert, ...pki.admin }
   const kube = createKube(httpTransport({ server: `https://127.0.0.1:${port}`, ...tls, namespace: 'default' }))
@@ -94,6 +117,7 @@ async function server(home: string, port: number, pids: number[], stop: () => Pr
     pids,
     tls,
     kube,
+    startScheduler,
     async stop() {
       kube.close()
       await stop()
