@@ -58,15 +58,16 @@ export async function startOurs(home: string, options: ServerOptions = {}): Prom
 export async function startTheirs(home: string, options: ServerOptions = {}): Promise<Server | Skipped> {
   const programs = findPrograms(process.env, { build: false })
   if ('missing' in programs) return { baseline: 'kube-apiserver', reason: programs.missing }
+  const pids: number[] = []
   const cluster = await startRealCluster({
     home,
+    started: (_name, pid) => pids.push(pid),
     programs: {
       etcd: programs.etcd,
       apiserver: programs.apiserver,
       ...(options.controllers && { manager: programs.manager, scheduler: programs.scheduler }),
     },
   })
-  const pids = cluster.processes.map(({ pid }) => pid)
   let scheduler: ChildProcess | undefined
   return server(home, cluster.port, pids, {
     async startScheduler() {
