@@ -1,13 +1,16 @@
 import type { KubeObject, objects } from '#kube'
+import { parseQuantity } from '#lib'
 import type { ProcessSpec } from '#spec'
-import { clustered } from './clustered.ts'
+import { clustered, reachable } from './clustered.ts'
 import { offer } from './config.ts'
 import { appLabel, keepAnnotation, metadata } from './names.ts'
 import { goodbyeEnv, shutdownMs } from './stopping.ts'
 import type { CompileInput } from './types.ts'
 
-/** Label of pods that are nodes of the app's BEAM cluster: one-off jobs are not. */
+/** Label of pods that are nodes of the BEAM which can be reached: one-off jobs are not. */
 export const beamNodeLabel = 'cuddle.dev/beam-node'
+/** Its value for nodes that the platform reads, and that know no others; `true` for those of a cluster. */
+export const aloneNode = 'alone'
 
 /** The port of Erlang distribution, by name. */
 export const distPort = 'dist'
@@ -38,13 +41,13 @@ export function beamEnv(
   offer(env, input, 'LANG', 'C.UTF-8')
   offer(env, input, 'RELEASE_TMP', '/tmp')
   offer(env, input, 'ERL_CRASH_DUMP', '/tmp/erl_crash.dump')
-  offer(env, input, 'ERL_FLAGS', flags)
+  offer(env, input, 'ERL_FLAGS', [...(process ? schedulerFlags(process.size.cpu) : []), ...waitFlags].join(' '))
   // Boots in half the time and memory of embedded mode; the image is immutable, so what is loaded later is what was built.
   offer(env, input, 'RELEASE_MODE', 'interactive')
-  const { cluster, port, cookie } = input.spec.beam
+  const { port, cookie } = input.spec.beam
   // Not in ERL_FLAGS, which is the developer's to set.
   const ownFlags = process ? [`-shutdown_time ${shutdownMs(input, process)}`] : []
-  if (!process || !cluster) {
+  if (!process || !reachable(input)) {
     if (ownFlags.length > 0) env.push({ name: 'ERL_ZFLAGS', value: ownFlags.join(' ') })
     offer(env, input, 'RELEASE_DISTRIBUTION', 'none')
     return
@@ -55,7 +58,7 @@ export function beamEnv(
     cookie === 'auto' ? { name: cookieName(input.app), key: 'cookie' } : { name: secret ?? '', key: cookie }
   env.push(
     { name: 'ERL_ZFLAGS', value: ownFlags.join(' ') },
-    goodbyeEnv(),
+    ...(clustered(input) ? [goodbyeEnv()] : []),
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'RELEASE_DISTRIBUTION', value: 'name' },
     { name: 'RELEASE_NODE', value: `${input.app}@$(POD_IP)` },
@@ -63,11 +66,29 @@ export function beamEnv(
   )
   // Where the start script of a rebar3 release writes vm.args.src with name and cookie filled in; its own place is read-only.
   offer(env, input, 'RELX_OUT_FILE_PATH', '/tmp')
-  offer(env, input, 'DNS_CLUSTER_QUERY', `${nodesName(input.app)}.${input.namespace}.svc.cluster.local`)
+  if (clustered(input))
+    offer(env, input, 'DNS_CLUSTER_QUERY', `${nodesName(input.app)}.${input.namespace}.svc.cluster.local`)
 }
 
 // Busy waiting burns a shared core (42 % of one against 18 % for 200 timer processes) and a quota, for microseconds.
-const flags = '+sbwt none +sbwtdcpu none +sbwtdio none'
+const waitFlags = ['+sbwt none', '+sbwtdcpu none', '+sbwtdio none']
+
+/**
+ * How many schedulers a node works with on so much CPU, and how many it can be given later without a restart. The VM does not look
+ * at requests, and at quotas only in some releases; left alone it takes a scheduler for every core of the machine. Two at
+ * least, so that one long native function does not stop everything. An idle scheduler costs some 0.6 MB.
+ *
+ * @param cpu a quantity
+ */
+export function schedulers(cpu: string | number): { online: number; most: number } {
+  const online = Math.max(2, Math.ceil(parseQuantity(cpu) ?? 0))
+  return { online, most: Math.max(8, 4 * online) }
+}
+
+function schedulerFlags(cpu: string): string[] {
+  const { online, most } = schedulers(cpu)
+  return [`+S ${most}:${online}`, `+SDcpu ${most}:${online}`]
+}
 
 export function nodesName(app: string): string {
   return `${app}-nodes`

@@ -1,10 +1,10 @@
 import type { KubeObject } from '#kube'
 import { CuddleError } from '#lib'
 import type { Scale } from '#spec'
-import { autoscaled, autoscaler } from './autoscaler.ts'
+import { autoscaler } from './autoscaler.ts'
 import { beamService, hot } from './beam.ts'
 import { budget } from './budget.ts'
-import { clustered } from './clustered.ts'
+import { clustered, reachable } from './clustered.ts'
 import { configObjects } from './config.ts'
 import { cronJob } from './cron-job.ts'
 import { deployment } from './deployment.ts'
@@ -16,6 +16,7 @@ import { service } from './service.ts'
 import { serviceAccount } from './service-account.ts'
 import { statefulSet } from './stateful-set.ts'
 import { claims } from './storage.ts'
+import { autoscaled } from './targets.ts'
 import type { CompileInput } from './types.ts'
 
 /**
@@ -37,7 +38,8 @@ export function compile(input: CompileInput): KubeObject[] {
     const workload = hot(input, process) ? statefulSet : deployment
     const running = workload(input, config.names, name, process, autoscaled(scale) ? undefined : scale.min)
     objects.push(running)
-    if (autoscaled(scale)) objects.push(autoscaler(input, name, running.kind, scale))
+    const how = { kind: running.kind, nodes: reachable(input) }
+    if (autoscaled(scale)) objects.push(autoscaler(input, name, how, scale))
     if (scale.max >= 2) objects.push(budget(input, name))
   }
   if (spec.processes.web) objects.push(ingress(input))

@@ -1,7 +1,7 @@
-export { autoscaled, autoscaler } from './autoscaler.ts'
-export { beamNodeLabel, cookieName, cookieSecret } from './beam.ts'
+export { autoscaler } from './autoscaler.ts'
+export { aloneNode, beamNodeLabel, cookieName, cookieSecret, schedulers } from './beam.ts'
 export { budget } from './budget.ts'
-export { clustered } from './clustered.ts'
+export { clustered, reachable } from './clustered.ts'
 export { argv } from './command.ts'
 export { compile, prerequisites, scaleOf } from './compile.ts'
 export { configSecret } from './config.ts'
@@ -20,5 +20,6 @@ export {
   holdSeconds,
   leaveSeconds,
 } from './stopping.ts'
+export { autoscaled } from './targets.ts'
 export type { CompileInput, Environment, ObjectInput } from './types.ts'
 export { redacted, toYaml } from './yaml.ts'

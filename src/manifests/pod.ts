@@ -1,7 +1,7 @@
 import type { objects } from '#kube'
 import type { Command, ProcessSpec, Size } from '#spec'
-import { beamNodeLabel, distPort, hot } from './beam.ts'
-import { clustered } from './clustered.ts'
+import { aloneNode, beamNodeLabel, distPort, hot } from './beam.ts'
+import { clustered, reachable } from './clustered.ts'
 import { argv } from './command.ts'
 import type { ConfigNames } from './config.ts'
 import { envFrom, processEnv, taskEnv } from './env.ts'
@@ -27,7 +27,7 @@ export function processPod(
   process: ProcessSpec,
 ): objects.PodTemplateSpec {
   const { port, storage, health } = process
-  const node = clustered(input)
+  const node = reachable(input)
   const container: objects.Container = {
     name,
     image: input.image,
@@ -60,12 +60,14 @@ export function processPod(
     volumes.push({ name: pathName(path), persistentVolumeClaim: { claimName: claimName(input.app, name, path) } })
   }
   const podLabels = labels(input.app, name)
-  if (node) podLabels[beamNodeLabel] = 'true'
+  if (node) podLabels[beamNodeLabel] = clustered(input) ? 'true' : aloneNode
   const { handover } = input.spec.beam
   return {
     metadata: {
       labels: podLabels,
-      ...(node && handover !== undefined ? { annotations: { [handoverAnnotation]: moduleAtom(handover) } } : {}),
+      ...(clustered(input) && handover !== undefined
+        ? { annotations: { [handoverAnnotation]: moduleAtom(handover) } }
+        : {}),
     },
     spec: {
       serviceAccountName: input.app,

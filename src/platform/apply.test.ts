@@ -24,7 +24,14 @@ function objects(scale: number | { min: number; max: number }): KubeObject[] {
     },
     ...(typeof scale === 'number'
       ? []
-      : [autoscaler({ app: 'shop', namespace: 'shop', release: 1 }, 'web', 'Deployment', scale)]),
+      : [
+          autoscaler(
+            { app: 'shop', namespace: 'shop', release: 1 },
+            'web',
+            { kind: 'Deployment', nodes: false },
+            scale,
+          ),
+        ]),
   ]
 }
 
@@ -44,6 +51,7 @@ test('replicas are left to the autoscaler while there is one, and no pod stops w
   })
   await applyAll(kube, objects({ min: 2, max: 5 }))
   assert.equal(await replicas(), 4, 'what the autoscaler sets stays')
+  await until(async () => (await running()).length === 4)
 
   await applyAll(kube, objects(3))
   await prune(kube, 'shop', objects(3))

@@ -1,6 +1,6 @@
 import { Deployment, type KubeObject, StatefulSet } from '#kube'
 import { clone } from '#lib'
-import { autoscaled, autoscaler, budget } from '#manifests'
+import { autoscaled, autoscaler, beamNodeLabel, budget } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
 import { type AppObject, labels, type ReleaseSpec } from './kinds.ts'
 import { rememberShape } from './stateful/shape.ts'
@@ -44,10 +44,13 @@ export function effectiveObjects(release: ReleaseSpec, app: AppObject['spec']): 
     objects.push(object)
     if (byHand === undefined) continue
     const { target } = (release.spec as AppSpec | undefined)?.processes[process]?.scale ?? {}
-    const range = typeof byHand === 'number' ? { min: byHand, max: byHand } : { target, ...byHand }
+    const range: Scale = typeof byHand === 'number' ? { min: byHand, max: byHand } : { target, ...byHand }
     if (autoscaled(range)) {
       delete object.spec.replicas
-      objects.push(autoscaler(input, process, object.kind, range))
+      const nodes = object.spec.template.metadata.labels?.[beamNodeLabel] !== undefined
+      // A release whose pods cannot be read is scaled by their CPU, whatever it names.
+      const target = nodes || typeof range.target === 'number' ? range.target : undefined
+      objects.push(autoscaler(input, process, { kind: object.kind, nodes }, { ...range, target }))
     } else object.spec.replicas = range.min
     if (range.max >= 2) objects.push(budget(input, process))
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isAlreadyExists, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
-import { compile, configSecret, cookieSecret } from '#manifests'
+import { compile, configSecret, cookieSecret, reachable } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
 import { type Context, readSettings, type Settings } from './context.ts'
 import { apiVersion, type Cause, labels, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
@@ -110,7 +110,7 @@ export async function startRelease(
         if (!isAlreadyExists(error)) throw error
       })
     }
-    await ensureCookie(context, spec, settings)
+    await ensureCookie(context, spec, scaleByHand(app.spec), settings)
     if (settings.privateRegistry) {
       const text = await readRegistryAuth(kube)
       if (text !== undefined) await copyRegistryAuth(kube, appName, text)
@@ -143,11 +143,17 @@ export async function startRelease(
   }
 }
 
-/** Makes the cookie of an app whose nodes form a cluster, once for all its releases. */
-async function ensureCookie(context: Context, spec: ReleaseSpec, settings: Settings): Promise<void> {
-  const wanted = spec.spec as AppSpec | undefined
-  if (!wanted?.beam?.cluster || wanted.beam.cookie !== 'auto') return
-  const secret = cookieSecret(compileInput(spec, {}, {}, settings), randomBytes(24).toString('hex'))
+/** Makes the cookie of an app whose nodes can be reached, once for all its releases. */
+async function ensureCookie(
+  context: Context,
+  spec: ReleaseSpec,
+  scale: Record<string, number | Scale>,
+  settings: Settings,
+): Promise<void> {
+  if ((spec.spec as AppSpec | undefined)?.beam?.cookie !== 'auto') return
+  const input = compileInput(spec, {}, scale, settings)
+  if (!reachable(input)) return
+  const secret = cookieSecret(input, randomBytes(24).toString('hex'))
   await context.kube.create(Secret, secret as never).catch((error) => {
     if (!isAlreadyExists(error)) throw error
   })

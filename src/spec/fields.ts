@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { checkCron } from './cron.ts'
 import { checkAppName, checkConfigName, checkLabel, checkProcessName } from './names.ts'
 import type { Finding } from './problems.ts'
+import { checkSignalName, mostTargets, readPercent, readTarget } from './targets.ts'
 import {
   checkAbsolutePath,
   checkScale,
@@ -86,16 +87,34 @@ export const positiveDuration = reading(durationText, (value) => {
 export const domain = reading(z.string(), readDomain)
 export const port = z.number().int().min(1024).max(65_535).describe('A port from 1024 up (ports below need root).')
 
+const amount = z.union([z.number(), z.string()])
+const target = z.union([
+  reading(amount, (value) => readPercent(value)),
+  reading(
+    z
+      .record(text(checkSignalName), amount)
+      .refine((map) => Object.keys(map).length >= 1 && Object.keys(map).length <= mostTargets, {
+        message: `a target names one to ${mostTargets} signals`,
+      }),
+    (map): Reading<Record<string, number>> => {
+      const targets: Record<string, number> = {}
+      for (const [name, value] of Object.entries(map)) {
+        const result = readTarget(name, value)
+        if (!('value' in result)) return result
+        targets[name] = result.value
+      }
+      return { value: targets }
+    },
+  ),
+])
+
 export const scale = z
   .union([
     reading(z.number(), (value) => checkScale({ min: value, max: value })),
     reading(z.string(), readScale),
-    reading(
-      strict({ min: z.number(), max: z.number(), target: z.number().int().min(1).max(100).optional() }),
-      checkScale,
-    ),
+    reading(strict({ min: z.number(), max: z.number(), target: target.optional() }), checkScale),
   ])
-  .describe('Replicas: `2`, a range `2..10`, or `{min, max, target}` (target: per cent of utilisation).')
+  .describe('Replicas: `2`, a range `2..10`, or `{min, max, target}` with `target: {utilisation: 60%}`.')
 
 const quantity = z.union([z.string(), z.number()])
 /** Memory that one replica may use and is guaranteed, CPU that it is guaranteed. */

@@ -25,4 +25,5 @@ export {
   resolveSpec,
 } from './resolve.ts'
 export type { Command, EnvValue, Patch, Strategy } from './schema.ts'
+export type { Target } from './targets.ts'
 export { maxReplicas, readScale, type Scale } from './values.ts'

@@ -16,6 +16,23 @@ function problems(text: string): string[] {
   return result.ok ? [] : result.problems.map(formatProblem)
 }
 
+test('targets are read as per cent where they are shares, and as numbers where not', () => {
+  const scale = (target: string) => {
+    const read = parseSpec(`processes: {web: x}\nscale: {web: {min: 1, max: 3, target: ${target}}}`, {
+      file: 'cuddle.yaml',
+    })
+    assert.ok(read.ok, JSON.stringify(read))
+    return read.spec.processes.web.scale.target
+  }
+  assert.deepEqual(scale('{utilisation: 60%, cpu: 150, orders: 2.5, bytes: 1Mi}'), {
+    utilisation: 60,
+    cpu: 150,
+    orders: 2.5,
+    bytes: 1048576,
+  })
+  assert.deepEqual([scale('75'), scale('75%')], [75, 75])
+})
+
 test('the example of the design is read with every default filled in', () => {
   const read = spec(`
 app: shop
@@ -125,6 +142,11 @@ for (const [what, text, expected] of [
   ['scale below zero', 'scale: {web: -1}', /from 0 up/],
   ['scale from zero', 'scale: {web: 0..3}', /begins at 0.*write 1\.\.3/],
   ['scale too far', 'scale: {web: 1..100000}', /above 500/],
+  ['target', 'scale: {web: {min: 1, max: 3, target: 120%}}', /from 1% to 100%/],
+  ['target of a signal', 'scale: {web: {min: 1, max: 3, target: {utilisation: 0}}}', /from 1% to 100%/],
+  ['target of a number', 'scale: {web: {min: 1, max: 3, target: {orders: none}}}', /no target for orders/],
+  ['signal’s name', 'scale: {web: {min: 1, max: 3, target: {utilization: 60%}}}', /did you mean utilisation/],
+  ['no signal', 'scale: {web: {min: 1, max: 3, target: {}}}', /one to 5 signals/],
   ['scale word', 'scale: {web: two}', /no scale.*2\.\.10/],
   [
     'unknown process',

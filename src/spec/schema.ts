@@ -18,6 +18,7 @@ export const patchableKinds = [
   'Deployment',
   'StatefulSet',
   'PodDisruptionBudget',
+  'HorizontalPodAutoscaler',
   'Ingress',
   'CronJob',
   'Job',

@@ -1,5 +1,6 @@
 import { formatBytes, formatCpu, parseDuration, parseQuantity } from '#lib'
 import type { Finding } from './problems.ts'
+import type { Target } from './targets.ts'
 
 /** The value that was meant, or what is wrong with the text. */
 export type Reading<T> = { value: T } | Finding
@@ -8,8 +9,8 @@ export type Reading<T> = { value: T } | Finding
 export interface Scale {
   min: number
   max: number
-  /** Utilisation in per cent that the autoscaler aims for. */
-  target?: number
+  /** What the autoscaler aims for; a number alone is per cent of the language's own signal. */
+  target?: Target
 }
 
 /** Most replicas of one process; more is a typing error on one machine and a decision elsewhere. */

@@ -5,7 +5,7 @@ import { App, type AppObject, labels } from '../kinds.ts'
 import { type SignalStore, watchSignals } from '../signals/index.ts'
 import { createLinks, type Links } from './links.ts'
 import { type Mesh, startMesh } from './mesh.ts'
-import { type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
+import { aloneNode, type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
 
 /** What the platform does with the nodes of one app, over one connection to each. */
 interface Followed {
@@ -48,13 +48,13 @@ export function meshController(options: {
       {
         type: Pod,
         map: ({ metadata }) =>
-          metadata.labels?.[beamNodeLabel] === 'true' ? [{ name: metadata.labels[labels.app] }] : [],
+          metadata.labels?.[beamNodeLabel] === undefined ? [] : [{ name: metadata.labels[labels.app] }],
       },
     ],
     filter: () => false,
   }).step('mesh', (axn) => {
-    const pods = axn.lister
-      .list(Pod, { namespace: axn.name, labels: { [beamNodeLabel]: 'true' } })
+    const pods = ['true', aloneNode]
+      .flatMap((value) => axn.lister.list(Pod, { namespace: axn.name, labels: { [beamNodeLabel]: value } }))
       .flatMap((pod) => beamPod(pod) ?? [])
     let found = apps.get(axn.name)
     if (pods.length === 0) {
@@ -65,7 +65,7 @@ export function meshController(options: {
     }
     if (!found) apps.set(axn.name, (found = follow(axn.name)))
     found.links.keep(pods)
-    found.mesh.want(pods)
+    found.mesh.want(pods.filter((pod) => pod.clustered))
     found.signals?.want(pods)
     return axn
   })

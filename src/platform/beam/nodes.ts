@@ -1,8 +1,8 @@
 import type { KubeObject, objects } from '#kube'
-import { beamNodeLabel } from '#manifests'
+import { aloneNode, beamNodeLabel } from '#manifests'
 import { processOf } from '../processes.ts'
 
-export { beamNodeLabel }
+export { aloneNode, beamNodeLabel }
 
 /** A pod as a node of its app's BEAM cluster: everything that reaching it takes, but the cookie itself. */
 export interface BeamPod {
@@ -16,6 +16,8 @@ export interface BeamPod {
   /** Another one: the node was started anew, under the same name. */
   restarts: number
   ready: boolean
+  /** Whether it is one of the app's cluster, or only to be read. */
+  clustered: boolean
   /** The Secret that holds the cookie, and the key in it. */
   cookie: { name: string; key: string }
 }
@@ -26,7 +28,8 @@ export interface BeamPod {
  */
 export function beamPod(pod: objects.Pod & KubeObject, { leaving = false } = {}): BeamPod | undefined {
   const { metadata, spec, status } = pod
-  if (metadata.labels?.[beamNodeLabel] !== 'true' || !status?.podIP) return undefined
+  const label = metadata.labels?.[beamNodeLabel]
+  if ((label !== 'true' && label !== aloneNode) || !status?.podIP) return undefined
   if ((metadata.deletionTimestamp !== undefined) !== leaving) return undefined
   const container = spec?.containers.find((one) => one.env?.some(({ name }) => name === 'RELEASE_COOKIE'))
   const state = status.containerStatuses?.find(({ name }) => name === container?.name)
@@ -45,6 +48,7 @@ export function beamPod(pod: objects.Pod & KubeObject, { leaving = false } = {})
     port,
     restarts: state.restartCount ?? 0,
     ready: status.conditions?.some((item) => item.type === 'Ready' && item.status === 'True') ?? false,
+    clustered: label === 'true',
     cookie: { name: cookie.name, key: cookie.key },
   }
 }

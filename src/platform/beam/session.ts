@@ -21,7 +21,7 @@ export interface NodeChoice {
  */
 export async function listNodes(context: Context, app: string, { process, pod }: NodeChoice = {}): Promise<BeamPod[]> {
   await getApp(context, app)
-  const { items } = await context.kube.listAll(Pod, { namespace: app, labelSelector: `${beamNodeLabel}=true` })
+  const { items } = await context.kube.listAll(Pod, { namespace: app, labelSelector: beamNodeLabel })
   const nodes = items
     .flatMap((item) => beamPod(item) ?? [])
     .filter((node) => (process === undefined || node.process === process) && (pod === undefined || node.pod === pod))
@@ -29,7 +29,7 @@ export async function listNodes(context: Context, app: string, { process, pod }:
   if (nodes.length > 0) return nodes
   const which = pod ? ` in pod "${pod}"` : process ? ` of process "${process}"` : ''
   throw new CuddleError('no-nodes', `${app} has no running BEAM node${which} that can be reached`, {
-    hint: 'it takes an Erlang or Elixir app with beam: {cluster: true} in cuddle.yaml; cuddle ps shows what runs',
+    hint: 'it takes an Erlang or Elixir app with beam: {cluster: true} or a range of scale; cuddle ps shows what runs',
   })
 }
 

@@ -1,4 +1,5 @@
 import { ClusterRole, type Kube, type KubeObject, type ResourceType, Service } from '#kube'
+import { CuddleError } from '#lib'
 import { systemNamespace } from '../context.ts'
 import { group, versions } from './documents.ts'
 
@@ -65,10 +66,27 @@ export function registration({ host, port, caBundle }: Place): {
   }
 }
 
-/** Applies them. @throws what the API says */
+/** Applies them. @throws CuddleError `metrics-taken` where somebody else serves custom metrics, and what the API says */
 export async function register(kube: Kube, place: Place): Promise<void> {
   const { service, reader, apiServices } = registration(place)
+  for (const { metadata } of apiServices) {
+    const found = await kube.find(APIService, metadata.name!)
+    const by = found?.spec?.service
+    if (by && by.name !== name) {
+      throw new CuddleError('metrics-taken', `${group} is served by ${by.namespace}/${by.name} in this cluster`, {
+        hint: 'BEAM apps are scaled by their own signals only where that gives way, or with target: {cpu: 60%}',
+      })
+    }
+  }
   await kube.apply(Service, service, { fieldManager: 'cuddle' })
   await kube.apply(ClusterRole, reader, { fieldManager: 'cuddle' })
   for (const object of apiServices) await kube.apply(APIService, object, { fieldManager: 'cuddle' })
+}
+
+/** Takes the registration away: an APIService that nobody answers for keeps namespaces from being deleted. */
+export async function unregister(kube: Kube): Promise<void> {
+  for (const version of versions) {
+    const found = await kube.find(APIService, `${version}.${group}`)
+    if (found?.spec?.service?.name === name) await kube.delete(APIService, found.metadata.name!, undefined)
+  }
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ApiError, type Kube } from '#kube'
-import { type Clock, errorMessage, type Logger, nodeHttps, retry, x509 } from '#lib'
+import { type Clock, CuddleError, errorMessage, type Logger, nodeHttps, retry, x509 } from '#lib'
 import { answer, failure } from './answer.ts'
 import { Callers } from './callers.ts'
-import { register, serverName } from './register.ts'
+import { register, serverName, unregister } from './register.ts'
 import type { SignalStore } from './store.ts'
 
 export interface SignalServerOptions {
@@ -81,17 +81,23 @@ export async function startSignalServer(options: SignalServerOptions): Promise<S
   })
   const { port } = server.address() as AddressInfo
   const place = { host, port, caBundle: authority.cert }
-  await retry(() => register(kube, place), { clock, signal, initial: 250, max: 30_000, retryable: () => true }).catch(
-    (error) => {
-      if (!signal.aborted) log.error({ error: errorMessage(error) }, 'the metrics server cannot be registered')
-    },
-  )
+  await retry(() => register(kube, place), {
+    clock,
+    signal,
+    initial: 250,
+    max: 30_000,
+    retryable: (error) => !(error instanceof CuddleError && error.code === 'metrics-taken'),
+  }).catch((error) => {
+    if (!signal.aborted) log.error({ error: errorMessage(error) }, 'the metrics server cannot be registered')
+  })
   return {
     port,
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      await unregister(kube).catch((error) => log.warn({ error: errorMessage(error) }, 'the registration stays'))
+      await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
-      }),
+      })
+    },
   }
 }

@@ -6,8 +6,11 @@ import type { History } from './behavior.ts'
 import { type AutoscalerPlan, planAutoscaler, recordChange } from './decide.ts'
 import { kubeMetrics, type MetricsSource } from './metrics.ts'
 
-/** How often each autoscaler looks, ms; kube-controller-manager's --horizontal-pod-autoscaler-sync-period. */
-const period = 15_000
+/**
+ * How often each autoscaler looks, ms; kube-controller-manager's --horizontal-pod-autoscaler-sync-period, there 15 s for the sake of
+ * thousands of them.
+ */
+const period = 3_000
 /** A target that is not there yet may be about to be created. */
 const soon = 1_000
 const fresh: History = { recommendations: [], added: [], removed: [] }
