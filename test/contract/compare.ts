@@ -57,10 +57,13 @@ function walk(
   if (JSON.stringify(real) !== JSON.stringify(ours)) report(path, real, ours)
 }
 
+/** Characters of a value that are shown. */
+const width = Number(process.env['CONTRACT_WIDTH'] ?? 400)
+
 export function show({ at, real, ours }: Difference): string {
   const short = (value: unknown) => {
     const text = JSON.stringify(value) ?? 'nothing'
-    return text.length > 400 ? `${text.slice(0, 400)}…` : text
+    return text.length > width ? `${text.slice(0, width)}…` : text
   }
   return `${at}\n    real ${short(real)}\n    ours ${short(ours)}`
 }

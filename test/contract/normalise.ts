@@ -38,6 +38,7 @@ export function normalise(steps: readonly Step[]): Step[] {
     if (Array.isArray(value)) return value.map((one) => walk(one))
     if (!isObject(value)) return value
     const out = Object.fromEntries(Object.keys(value).map((name) => [text(name), walk(value[name], name)]))
+    if (Array.isArray(out['managedFields'])) out['managedFields'] = byManager(out['managedFields'])
     return out['kind'] === 'Status' ? inOrder(out) : out
   }
   return steps.map(({ asked, said }) => {
@@ -45,6 +46,13 @@ export function normalise(steps: readonly Step[]): Step[] {
     const warning = typeof headers['warning'] === 'string' ? headers['warning'].split(/, (?=299 )/).sort() : undefined
     return { asked: text(asked), said: { ...rest, headers: { ...headers, ...(warning && { warning }) } } }
   })
+}
+
+/** Owners come in the order of their times, which fall into the same second or do not. */
+function byManager(entries: any[]): any[] {
+  const key = ({ operation, manager, apiVersion, subresource }: any) =>
+    [operation, manager, apiVersion, subresource ?? ''].join('\n')
+  return [...entries].sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }
 
 /** Several problems are told in the order in which Go walks a map: any. */

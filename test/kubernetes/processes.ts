@@ -31,7 +31,9 @@ export function createProcesses(options: {
     start(name, command, flags = {}) {
       const log = openSync(logOf(name), 'a')
       const args = [...command.slice(1), ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)]
-      const child = spawn(command[0], args, { stdio: ['ignore', log, log], detached, cwd: home })
+      // Kubernetes' programs call themselves after it where they write, in managedFields for one.
+      const own = /^kube/.test(name) ? { argv0: name } : {}
+      const child = spawn(command[0], args, { ...own, stdio: ['ignore', log, log], detached, cwd: home })
       closeSync(log)
       // A program that cannot be started is a child without a pid; `ready` tells.
       child.on('error', () => {})

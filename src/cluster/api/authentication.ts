@@ -6,6 +6,9 @@ import { verifyToken } from './subresources/token.ts'
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
+/** Where a user's extra tells which credential was shown. */
+export const credentialId = 'authentication.kubernetes.io/credential-id'
+
 const certified = new WeakMap<object, User | null>()
 
 /** The user of a connection's client certificate: CN and O; undefined without one. Throws 401 for one that our authority did not sign. */
@@ -18,7 +21,12 @@ export function certificateUser(socket: TLSSocket): User | undefined {
     else {
       const { CN, O } = certificate.subject as unknown as { CN?: string; O?: string | string[] }
       const groups = O === undefined ? [] : Array.isArray(O) ? O : [O]
-      user = { name: String(CN ?? ''), groups: [...groups, 'system:authenticated'] }
+      const hash = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+      user = {
+        name: String(CN ?? ''),
+        groups: [...groups, 'system:authenticated'],
+        extra: { [credentialId]: [`X509SHA256=${hash}`] },
+      }
     }
     certified.set(socket, user)
   }

@@ -2,9 +2,11 @@ import type { KubeObject } from '#kube'
 import { isObject, type JsonObject } from '#lib'
 import type { Stored } from '../store/index.ts'
 import { readOptional } from './body.ts'
+import { scheme } from './identity.ts'
 import { negotiate, render, renderObject } from './negotiate.ts'
 import { dryRun } from './options.ts'
 import { checkListOptions, select, unnamed } from './read.ts'
+import { crdFinalizer, crdResource } from './registry.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from './request.ts'
 import { badRequest, conflict, invalidOptions, notFound } from './status.ts'
 import { ephemeral } from './write.ts'
@@ -98,11 +100,20 @@ export async function deleteObject(
     checkPreconditions(rr, name, current.object, options)
     const next = marked(rr, current.object, options)
     gone = next === undefined
-    preview = next ?? current.object
+    preview = next ?? (rr.resource === 'core/pods' ? ended(rr, current.object) : current.object)
     if (options.dryRun || next === current.object) return { keep: true }
     return next ? { put: next } : { delete: true }
   })
-  return { gone, stored: options.dryRun ? ephemeral(rr, preview!) : written.stored! }
+  if (options.dryRun) return { gone, stored: ephemeral(rr, preview!) }
+  if (!gone || rr.resource !== 'core/pods') return { gone, stored: written.stored! }
+  const { resourceVersion } = written.stored!.object.metadata
+  return { gone, stored: ephemeral(rr, { ...preview!, metadata: { ...preview!.metadata, resourceVersion } }) }
+}
+
+/** A pod that goes at once, as its last state is answered. */
+function ended(rr: ResourceRequest, pod: KubeObject): KubeObject {
+  const deletionTimestamp = pod.metadata.deletionTimestamp ?? nowOf(rr.api)
+  return { ...pod, metadata: { ...pod.metadata, deletionTimestamp, deletionGracePeriodSeconds: 0 } }
 }
 
 function checkPreconditions(rr: ResourceRequest, name: string, object: KubeObject, options: DeleteOptions): void {
@@ -127,7 +138,9 @@ function checkPreconditions(rr: ResourceRequest, name: string, object: KubeObjec
 /** The object while it waits for its end; undefined when it can go now; the very same when it already waits. */
 function marked(rr: ResourceRequest, object: KubeObject, options: DeleteOptions): KubeObject | undefined {
   const { metadata } = object
-  const finalizers = withPropagation(rr, metadata.finalizers ?? [], options.propagationPolicy)
+  const own = metadata.finalizers ?? []
+  const held = rr.resource === crdResource && !metadata.deletionTimestamp ? [...new Set([...own, crdFinalizer])] : own
+  const finalizers = withPropagation(rr, held, options.propagationPolicy)
   const grace = graceOf(rr, object, options)
   const holds =
     finalizers.length > 0 || grace > 0 || (rr.resource === 'core/namespaces' && object.spec?.finalizers?.length > 0)
@@ -152,12 +165,26 @@ function marked(rr: ResourceRequest, object: KubeObject, options: DeleteOptions)
     },
   }
   if (finalizers.length === 0) delete next.metadata.finalizers
+  if (rr.resource === crdResource && !metadata.deletionTimestamp) next.status = terminating(rr, object)
   if (rr.resource === 'core/namespaces') {
     delete next.metadata.deletionGracePeriodSeconds
     next.metadata.deletionTimestamp = metadata.deletionTimestamp ?? nowOf(rr.api)
     next.status = { ...object.status, phase: 'Terminating' }
   }
   return next
+}
+
+/** The status of a definition whose objects are being deleted. */
+function terminating(rr: ResourceRequest, { status }: KubeObject) {
+  const others = (status?.conditions ?? []).filter((one: any) => one.type !== 'Terminating')
+  const condition = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: nowOf(rr.api),
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  }
+  return { ...status, conditions: [...others, condition] }
 }
 
 /** Only pods linger: for their own grace unless told, and not at all when nothing of them runs. */
@@ -180,10 +207,12 @@ function withPropagation(rr: ResourceRequest, finalizers: readonly string[], pol
 
 /** DeleteOptions from the body and, where it is silent, the query. */
 export async function readDeleteOptions(rr: ResourceRequest): Promise<DeleteOptions> {
-  const body = (await readOptional(rr.request, 'DeleteOptions')) ?? {}
+  const body = (await readOptional(rr.request)) ?? {}
   const { kind } = body
   if (kind !== undefined && kind !== 'DeleteOptions') {
-    throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(body['apiVersion'])}`)
+    throw badRequest(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(body['apiVersion'])} in scheme ${scheme}`,
+    )
   }
   return parseDeleteOptions(body, rr.request.query)
 }

@@ -8,6 +8,8 @@ import type { Api, ApiRequest, ApiResponse } from './request.ts'
 
 const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
+type Gvk = Pick<ResourceInfo, 'group' | 'version' | 'kind'>
+
 interface Group {
   name: string
   versions: string[]
@@ -95,7 +97,7 @@ const served = new Set([
 
 function subresourcesOf(info: ResourceInfo) {
   const { group, version, kind } = info
-  const list: { subresource: string; responseKind: object; verbs: string[] }[] = []
+  const list: { subresource: string; responseKind: Gvk; verbs: string[] }[] = []
   if (info.subresources.status) {
     list.push({ subresource: 'status', responseKind: { group, version, kind }, verbs: subresourceVerbs })
   }
@@ -109,15 +111,22 @@ function subresourcesOf(info: ResourceInfo) {
   for (const [subresource, { verbs, ...responseKind }] of Object.entries(info.otherSubresources ?? {})) {
     if (served.has(subresource)) list.push({ subresource, responseKind, verbs })
   }
-  return list
+  return info.custom ? list : list.sort((a, b) => (a.subresource < b.subresource ? -1 : 1))
+}
+
+/** A kind beside others of its own version, which says no more than the kind. */
+function kindWithin(info: ResourceInfo, { group, version, kind }: Gvk): Gvk {
+  return group === info.group && version === info.version ? { group: '', version: '', kind } : { group, version, kind }
 }
 
 function discoveryOf(info: ResourceInfo) {
-  const { group, version, kind } = info
-  const subresources = subresourcesOf(info)
+  const subresources = subresourcesOf(info).map((one) => ({
+    ...one,
+    responseKind: info.custom ? one.responseKind : kindWithin(info, one.responseKind),
+  }))
   return {
     resource: info.plural,
-    responseKind: { group, version, kind },
+    responseKind: info.custom ? { group: info.group, version: info.version, kind: info.kind } : kindWithin(info, info),
     scope: info.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: info.singular,
     verbs: info.verbs,
@@ -139,7 +148,7 @@ function classicOf(info: ResourceInfo) {
     storageVersionHash: createHash('sha256').update(`${info.group}/${info.plural}`).digest('base64').slice(0, 11) + '=',
   }
   const subresources = subresourcesOf(info).map(({ subresource, responseKind, verbs }) => {
-    const { group, version, kind } = responseKind as { group: string; version: string; kind: string }
+    const { group, version, kind } = responseKind
     const foreign = group !== info.group || version !== info.version
     return {
       name: `${info.plural}/${subresource}`,
@@ -248,9 +257,9 @@ function top(api: Api, request: ApiRequest, groups: readonly Group[], unaggregat
   const { body, etag } = document(api, groups.length === 1 && groups[0].name === '' ? '/api' : '/apis', () =>
     aggregate(api, groups),
   )
-  const headers = { 'content-type': aggregated, vary: 'Accept', 'cache-control': 'public', etag }
+  const headers = { vary: 'Accept', 'cache-control': 'public', etag }
   if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: Buffer.alloc(0) }
-  return { status: 200, headers, body }
+  return { status: 200, headers: { ...headers, 'content-type': aggregated }, body }
 }
 
 function json(request: ApiRequest, value: unknown, headers: Record<string, string> = {}): ApiResponse {

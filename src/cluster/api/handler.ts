@@ -8,13 +8,22 @@ import { health } from './health.ts'
 import { impersonated, impersonates } from './impersonation.ts'
 import { metrics } from './metrics.ts'
 import { metricsGroup, metricsVersion } from './metrics-resources.ts'
-import { pretty } from './negotiate.ts'
+import { checkAcceptable, pretty } from './negotiate.ts'
 import { get, list } from './read.ts'
 import { crdResource } from './registry.ts'
 import type { Api, ApiRequest, ApiResponse, ResourceRequest } from './request.ts'
 import { isReview, review } from './reviews.ts'
 import { type Route, route } from './route.ts'
-import { badRequest, internal, methodNotAllowed, notFound, qualified, StatusError, unserved } from './status.ts'
+import {
+  badRequest,
+  internal,
+  methodNotAllowed,
+  notAllowedHere,
+  notFound,
+  qualified,
+  StatusError,
+  unserved,
+} from './status.ts'
 import { bind } from './subresources/binding.ts'
 import { evict } from './subresources/eviction.ts'
 import { finalize } from './subresources/finalize.ts'
@@ -129,6 +138,8 @@ const subresources: Record<string, (rr: ResourceRequest) => Promise<ApiResponse>
   'core/namespaces/finalize update': finalize,
 }
 
+const deprecatedEndpoints = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'
+
 /** Subresources that are the object itself, of which only a part may change. */
 const views = new Set(['status', 'ephemeralcontainers', 'resize', 'approval'])
 
@@ -143,11 +154,13 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
     const name = rr.name ?? namedByField(rr, verb)
     await authorizeResource(rr.api, user, verb, { group, plural, name, namespace: rr.namespace, subresource })
   }
+  if (rr.resource === 'core/endpoints') rr.warnings.push(deprecatedEndpoints)
   if (subresource !== undefined) return serveSubresource(verb, rr)
   if (isReview(rr) && verb === 'create') return review(rr)
   if (rr.resource === 'core/bindings' && verb === 'create') return bind(rr)
   if (!info.verbs.includes(verb)) throw methodNotAllowed(info, verb)
   await ready(rr, verb)
+  if (!info.custom) checkAcceptable(rr.request, rr.name === undefined && rr.request.method === 'GET')
   if (verb === 'create' && rr.name !== undefined) throw methodNotAllowed(info, 'create')
   if (verb === 'create' && info.namespaced && rr.namespace === undefined) {
     throw badRequest('an empty namespace may not be set during creation')
@@ -194,12 +207,15 @@ async function serveSubresource(verb: NonNullable<Route['verb']>, rr: ResourceRe
     if (change) return scale(rr)
     throw methodNotAllowed(info, verb)
   }
+  // An address that is there, but not for this.
+  if (Object.keys(subresources).some((key) => key.startsWith(`${rr.resource}/${subresource} `))) throw notAllowedHere()
   const viewed =
     subresource === 'status'
       ? info.subresources.status
       : views.has(subresource!) && info.otherSubresources?.[subresource!]
   if (!viewed) throw info.custom ? notFound(info, rr.name!) : unserved()
   if (!change) throw methodNotAllowed(info, verb)
+  if (!info.custom) checkAcceptable(rr.request, false)
   return verbs[verb](rr)
 }
 

@@ -18,6 +18,19 @@ export function notAcceptable(): StatusError {
   return new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${accepted}`)
 }
 
+const produced = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const streamed = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']
+
+/** 406 before anything else is looked at, where not even the type of an alternative is one that is produced here. */
+export function checkAcceptable(request: ApiRequest, collection: boolean): void {
+  const header = request.headers['accept']
+  if (!header) return
+  const types = header.split(',').map((alternative) => alternative.split(';', 1)[0].trim())
+  if (types.some((type) => type === '*/*' || produced.includes(type))) return
+  const list = [...produced, ...(collection ? streamed : [])].join(', ')
+  throw new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${list}`, {})
+}
+
 /** Reads the Accept header, left to right: the first alternative that can be served wins. Throws 406 when none can. */
 export function negotiate(request: ApiRequest): Format {
   const header = request.headers['accept']

@@ -1,3 +1,4 @@
+import { badPatch, type Patched } from './patched.ts'
 import type { ResourceRequest } from './request.ts'
 import { invalidOptions, StatusError } from './status.ts'
 
@@ -20,12 +21,14 @@ export function writeOptions(rr: ResourceRequest, kind: string): WriteOptions {
   if (Buffer.byteLength(fieldManager) > 128) {
     throw invalidOptions(kind, 'fieldManager', 'FieldValueTooLong', 'Too long: may not be more than 128 bytes')
   }
-  if (/[\x00-\x1f\x7f]/.test(fieldManager)) {
+  const odd = /[\x00-\x1f\x7f]/.exec(fieldManager)
+  if (odd) {
+    const character = `U+${odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`
     throw invalidOptions(
       kind,
       'fieldManager',
       'FieldValueInvalid',
-      `Invalid value: ${JSON.stringify(fieldManager)}: should only contain printable characters`,
+      `Invalid value: ${JSON.stringify(fieldManager)}: invalid character ${character} (at position ${odd.index})`,
     )
   }
   const validation = query.get('fieldValidation') || 'Warn'
@@ -60,7 +63,7 @@ export function reportUnknown(
   rr: ResourceRequest,
   options: WriteOptions,
   unknown: readonly string[],
-  patched: boolean,
+  patched: Patched | undefined,
 ): void {
   const { duplicates = [] } = options
   if (unknown.length + duplicates.length === 0 || options.fieldValidation === 'Ignore') return
@@ -81,7 +84,5 @@ export function reportUnknown(
       `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${message}`,
     )
   }
-  throw new StatusError(422, 'Invalid', ` "" is invalid: patch: Invalid value: ${message}`, {
-    causes: [{ reason: 'FieldValueInvalid', message: `Invalid value: ${message}`, field: 'patch' }],
-  })
+  throw badPatch(patched, message)
 }

@@ -2,6 +2,7 @@ import type { KubeObject } from '#kube'
 import type { ResourceInfo } from '../machinery/index.ts'
 import { CompactedError, type Stored } from '../store/index.ts'
 import { fromStorage } from './convert.ts'
+import { jsonError } from './json-error.ts'
 import { bytesOf, type Format, negotiate, partial, pretty, render, renderObject, tableOf } from './negotiate.ts'
 import { type ApiResponse, flag, idOf, type ResourceRequest } from './request.ts'
 import { predicateOf } from './selectors.ts'
@@ -22,14 +23,13 @@ export async function current(rr: ResourceRequest): Promise<Stored> {
   return stored
 }
 
-/** The resourceVersion parameter; 0 when it is absent or `0`. Throws 400 for what is no unsigned integer. */
-export function resourceVersionOf(query: URLSearchParams): number {
+/** The resourceVersion parameter; 0 when it is absent or `0`. Throws 400 for what is no unsigned integer, watches a bare 500. */
+export function resourceVersionOf(query: URLSearchParams, watching = false): number {
   const text = query.get('resourceVersion')
   if (!text) return 0
   if (!/^\d{1,15}$/.test(text)) {
-    throw badRequest(
-      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    )
+    const problem = `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`
+    throw watching ? new StatusError(500, undefined, problem) : badRequest(`invalid resource version: ${problem}`)
   }
   return Number(text)
 }
@@ -73,7 +73,14 @@ export function checkListOptions(query: URLSearchParams, watching: boolean): voi
     }
     if (!watching) throw forbid('sendInitialEvents', 'sendInitialEvents is forbidden for list')
     if (match !== 'NotOlderThan') {
-      throw forbid('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
+      const needed = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+      if (match === '') throw forbid('resourceVersionMatch', needed)
+      const field = 'resourceVersionMatch'
+      const message = `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"`
+      throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
+        { reason: 'FieldValueForbidden', message: `Forbidden: ${needed}`, field },
+        { reason: 'FieldValueNotSupported', message, field },
+      ])
     }
     return
   }
@@ -234,15 +241,20 @@ function makeToken(rv: number, last: string): string {
 }
 
 function parseToken(token: string): { rv: number; start: string } {
+  const bytes = Buffer.from(token, 'base64url')
+  const refuse = (problem: string) => badRequest(`invalid continue token: continue key is not valid: ${problem}`)
+  let parsed: any
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
-    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && typeof start === 'string') {
-      return { rv, start: start.replace(/^\//, '').replace(/\0$/, '') }
-    }
+    parsed = JSON.parse(bytes.toString('utf8'))
   } catch {
-    // answered below
+    throw refuse(jsonError(bytes))
   }
-  throw badRequest('invalid continue token: continue key is not valid')
+  const { v, rv, start } = parsed ?? {}
+  if (v !== 'meta.k8s.io/v1') throw refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`)
+  if (!Number.isSafeInteger(rv) || rv === 0)
+    throw refuse('incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
+  if (typeof start !== 'string' || start === '') throw refuse('encoded start key empty (version meta.k8s.io/v1)')
+  return { rv, start: start.replace(/^\//, '').replace(/\0$/, '') }
 }
 
 /** True for GETs that are watches. */

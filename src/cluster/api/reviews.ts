@@ -1,11 +1,16 @@
 import { isObject } from '#lib'
+import { trackManagedFields } from '../machinery/index.ts'
 import { decide, superuser } from './authorization.ts'
 import { readObject } from './body.ts'
 import { negotiate, render } from './negotiate.ts'
+import { writeOptions } from './options.ts'
 import type { Attempt, Decision, PolicyRule } from './rbac/index.ts'
-import type { ApiResponse, ResourceRequest, User } from './request.ts'
+import { type ApiResponse, nowOf, type ResourceRequest, type User } from './request.ts'
 import { badRequest, invalid } from './status.ts'
 import { issuerUrl, verifyToken } from './subresources/token.ts'
+
+/** Reviews without a question: the answer has its time instead of an owner. */
+const dated = new Set(['SelfSubjectReview'])
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '')
 
@@ -128,15 +133,19 @@ export function isReview(rr: ResourceRequest): boolean {
 
 export async function review(rr: ResourceRequest): Promise<ApiResponse> {
   const format = negotiate(rr.request)
-  const body = await readObject(rr.request, rr.info.kind)
+  const { info } = rr
+  const body = await readObject(rr.request, info.kind)
   const spec = isObject(body['spec']) ? body['spec'] : {}
-  const apiVersion = `${rr.info.group}/${rr.info.version}`
-  const answer = await kinds[rr.info.kind](rr, spec)
+  const apiVersion = `${info.group}/${info.version}`
+  const { spec: shown = spec, status } = await kinds[info.kind](rr, spec)
+  const sent = { apiVersion, kind: info.kind, metadata: {}, spec }
+  const { manager } = writeOptions(rr, 'CreateOptions')
+  const tracked = trackManagedFields({ info, after: sent, manager, now: rr.api.clock.now() })
   return render(rr.request, format, 201, {
-    kind: rr.info.kind,
+    kind: info.kind,
     apiVersion,
-    metadata: { creationTimestamp: null },
-    spec,
-    ...answer,
+    metadata: dated.has(info.kind) ? { creationTimestamp: nowOf(rr.api) } : tracked['metadata'],
+    ...(info.schema.properties?.['spec'] && { spec: shown }),
+    status,
   })
 }

@@ -59,7 +59,7 @@ function clusterIp(rr: ResourceRequest, object: KubeObject, old: KubeObject | un
     spec.clusterIP = ip
   } else if (spec.clusterIP !== 'None' && spec.clusterIP !== old?.spec?.clusterIP) {
     const problem = !inRange(spec.clusterIP)
-      ? 'failed to allocate IP: the provided IP is not in the valid range. The range of valid IPs is 127.48.0.0/13'
+      ? `failed to allocate IP ${spec.clusterIP}: the provided network does not match the current range`
       : others.some((other) => other.clusterIP === spec.clusterIP)
         ? 'failed to allocate IP: provided IP is already allocated'
         : ''

@@ -97,13 +97,16 @@ export const forbidden = (info: { group: string; plural: string }, name: string,
     ...(causes && { causes }),
   })
 
-export const methodNotAllowed = (info: { group: string; plural: string }, verb: string) =>
-  new StatusError(
-    405,
-    'MethodNotAllowed',
-    `${verb} is not supported on resources of kind "${qualified(info)}"`,
-    of(info),
-  )
+/** 405: definitions' resources are told by name, built-in ones by their addresses, which have no such method. */
+export const methodNotAllowed = (info: { group: string; plural: string; custom: boolean }, verb: string) =>
+  info.custom
+    ? new StatusError(
+        405,
+        'MethodNotAllowed',
+        `${verb} is not supported on resources of kind "${qualified(info)}"`,
+        of(info),
+      )
+    : notAllowedHere()
 
 /** 405 where an address has no such verb at all. */
 export const notAllowedHere = () =>
@@ -118,13 +121,16 @@ export function invalid(
   name: string,
   causes: readonly StatusCause[],
 ): StatusError {
-  const list = causes.map((cause) => (cause.field ? `${cause.field}: ${cause.message}` : (cause.message ?? '')))
+  // What two rules find is told once, but counted twice, as an aggregate of Go's errors does.
+  const list = [
+    ...new Set(causes.map((cause) => (cause.field ? `${cause.field}: ${cause.message}` : (cause.message ?? '')))),
+  ]
   const text = list.length === 1 ? list[0] : `[${list.join(', ')}]`
   const what = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`
   return new StatusError(422, 'Invalid', `${what} ${JSON.stringify(name)} is invalid: ${text}`, {
     ...(name && { name }),
     ...(kind.group && { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind && { kind: kind.kind }),
     causes: [...causes],
   })
 }

@@ -1,7 +1,6 @@
 import type { KubeObject } from '#kube'
 import { equal, isObject } from '#lib'
 import { type Cause, crdProblems } from '../machinery/index.ts'
-import { crdFinalizer } from './registry.ts'
 import { nowOf, type ResourceRequest } from './request.ts'
 import { allocateService } from './services.ts'
 
@@ -56,15 +55,43 @@ const strategies: Record<string, Strategy> = {
   'core/services': { finish: allocateService },
   'core/pods': {
     finish(rr, object, old) {
+      if (!old) apparmorFields(rr, object)
       if (old && rr.subresource !== 'status' && old.spec.nodeName) object.spec.nodeName ??= old.spec.nodeName
       if (object.status?.podIP && !object.status.podIPs?.length) object.status.podIPs = [{ ip: object.status.podIP }]
       if (old?.status?.qosClass && isObject(object.status)) object.status.qosClass ??= old.status.qosClass
     },
   },
+  'apps/daemonsets': { finish: templateGeneration },
   'apiextensions.k8s.io/customresourcedefinitions': {
     finish: acceptNames,
     check: (object) => crdProblems(object),
   },
+}
+
+/** Counts the templates of a DaemonSet in an annotation, as clients from before apps/v1 expect. */
+function templateGeneration(_: ResourceRequest, object: KubeObject, old: KubeObject | undefined): void {
+  const name = 'deprecated.daemonset.template.generation'
+  const before = Number(old?.metadata.annotations?.[name] ?? 0)
+  const next = old && equal(object.spec?.template, old.spec?.template) ? before : before + 1
+  object.metadata.annotations = { ...object.metadata.annotations, [name]: String(next) }
+}
+
+const apparmorPrefix = 'container.apparmor.security.beta.kubernetes.io/'
+
+/** What annotations said before there was a field (Kubernetes 1.30) is said by the field. */
+function apparmorFields(rr: ResourceRequest, { metadata, spec }: KubeObject): void {
+  for (const [key, value] of Object.entries(metadata.annotations ?? {})) {
+    if (!key.startsWith(apparmorPrefix)) continue
+    const name = key.slice(apparmorPrefix.length)
+    const lists = [spec?.containers, spec?.initContainers, spec?.ephemeralContainers]
+    const container = lists.flatMap(asArray).find((one: any) => one?.name === name) as any
+    if (!container || container.securityContext?.appArmorProfile) continue
+    const warning = `metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`
+    if (!spec.securityContext?.appArmorProfile) rr.warnings.push(warning)
+    const type = value === 'runtime/default' ? 'RuntimeDefault' : value === 'unconfined' ? 'Unconfined' : 'Localhost'
+    const profile = type === 'Localhost' ? { localhostProfile: String(value).replace(/^localhost\//, '') } : {}
+    container.securityContext = { ...container.securityContext, appArmorProfile: { type, ...profile } }
+  }
 }
 
 export function strategyOf(rr: ResourceRequest): Strategy {
@@ -76,7 +103,6 @@ function acceptNames(rr: ResourceRequest, object: KubeObject, old: KubeObject | 
   const spec = object.spec
   if (!isObject(spec) || !isObject(spec['names']) || !Array.isArray(spec['versions'])) return
   const names = spec['names']
-  if (!old) object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), crdFinalizer])]
   names['singular'] ||= String(names['kind'] ?? '').toLowerCase()
   names['listKind'] ||= `${names['kind']}List`
   spec['conversion'] ??= { strategy: 'None' }

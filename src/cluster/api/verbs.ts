@@ -1,20 +1,23 @@
 import type { KubeObject } from '#kube'
-import { clone, isObject } from '#lib'
+import { clone, isObject, type JsonObject } from '#lib'
 import {
   applyServerSide,
   conflictStatus,
+  goText,
   jsonPatch,
   mergePatch,
   PatchError,
+  type ResourceInfo,
   strategicMergePatch,
 } from '../machinery/index.ts'
 import type { Stored } from '../store/index.ts'
-import { bodyLimit, decode, mediaType, readObject, unsupportedMediaType } from './body.ts'
+import { bodyLimit, decode, jsonType, mediaType, readObject, unsupportedMediaType } from './body.ts'
 import { fromStorage, toStorage } from './convert.ts'
 import { duplicateFields } from './duplicates.ts'
-import { checkIdentity } from './identity.ts'
+import { checkIdentity, typeProblem } from './identity.ts'
 import { negotiate, renderObject } from './negotiate.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
+import { badPatch, type Patched, patchedText } from './patched.ts'
 import type { ApiResponse, ResourceRequest } from './request.ts'
 import { badRequest, conflict, invalid, invalidOptions, notAllowedHere, StatusError } from './status.ts'
 import { createObject, updateObject } from './write.ts'
@@ -58,7 +61,7 @@ async function noteDuplicates({ request }: ResourceRequest, options: WriteOption
 export async function create(rr: ResourceRequest): Promise<ApiResponse> {
   negotiate(rr.request)
   const options = writeOptions(rr, 'CreateOptions')
-  const object = await readObject(rr.request, rr.info.kind)
+  const object = await readObject(rr.request, rr.info.kind, rr.info.custom)
   await noteDuplicates(rr, options, object)
   checkIdentity(rr, object)
   return answer(rr, 201, await createObject(rr, object, options))
@@ -69,7 +72,7 @@ export async function update(rr: ResourceRequest): Promise<ApiResponse> {
   if (rr.name === undefined) throw notAllowedHere()
   negotiate(rr.request)
   const options = writeOptions(rr, 'UpdateOptions')
-  const object = await readObject(rr.request, rr.info.kind)
+  const object = await readObject(rr.request, rr.info.kind, rr.info.custom)
   await noteDuplicates(rr, options, object)
   checkIdentity(rr, object)
   let created = false
@@ -106,30 +109,80 @@ const patchTypes = [
 /** PATCH in its four kinds. */
 export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
   if (rr.name === undefined) throw notAllowedHere()
+  const type = patchType(rr)
   negotiate(rr.request)
-  const type = mediaType(rr.request.headers['content-type'])
-  const types = rr.info.custom ? patchTypes.filter((one) => !one.includes('strategic')) : patchTypes
-  if (!types.includes(type)) throw unsupportedMediaType(types.join(', '))
   const options = writeOptions(rr, 'PatchOptions')
-  const bytes = await rr.request.body(bodyLimit)
-  const body = await decode(bytes, type, rr.info.kind)
+  const body = await readPatch(rr, type)
   if (type !== 'application/json-patch+json') await noteDuplicates(rr, options, body)
   if (type === 'application/apply-patch+yaml') return apply(rr, options, body)
-  if (rr.request.query.has('force')) {
-    throw invalidOptions(
-      'PatchOptions',
-      'force',
-      'FieldValueForbidden',
-      'Forbidden: may not be specified for non-apply patch',
-    )
-  }
+  checkUnforced(rr)
   const change = patcher(rr, type, body)
-  const stored = await updateObject(rr, { ...options, patched: true }, (current) => {
+  const patched: Patched = { shown: '', strategic: type === 'application/strategic-merge-patch+json' }
+  const stored = await updateObject(rr, { ...options, patched }, (current) => {
     const next = change(fromStorage(rr.info, current))
     if (!isObject(next)) throw badRequest('the patch does not leave an object')
+    patched.shown = patched.strategic ? goText(body) : patchedText(next)
+    checkPatchedType(rr, patched, next)
     return toStorage(rr.info, next as KubeObject)
   })
   return answer(rr, 200, stored)
+}
+
+/** The patch's media type; 415 for what is none, in the words of whoever finds out: the address, or the definition. */
+export function patchType({ request, info }: ResourceRequest): string {
+  const type = mediaType(request.headers['content-type'])
+  const types = info.custom ? patchTypes.filter((one) => !one.includes('strategic')) : patchTypes
+  if (types.includes(type)) return type
+  if (info.custom) throw unsupportedMediaType(types.join(', '))
+  throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
+}
+
+/** The body of a patch, which must be a map, or for a JSON patch a list. */
+export async function readPatch(rr: ResourceRequest, type: string): Promise<unknown> {
+  const bytes = await rr.request.body(bodyLimit)
+  const applied = type === 'application/apply-patch+yaml'
+  const prefix = applied ? 'error decoding YAML: ' : type.includes('strategic') ? '' : 'error decoding patch: '
+  const refuse = (problem: string) => badRequest(prefix + problem)
+  const body = await decode(bytes, type, refuse)
+  if (type === 'application/json-patch+json') {
+    if (Array.isArray(body)) return body
+    throw refuse(`json: cannot unmarshal ${jsonType(body)} into Go value of type []handlers.jsonPatchOp`)
+  }
+  if (isObject(body)) return body
+  if (body === null)
+    throw badRequest(type === 'application/merge-patch+json' ? 'Invalid JSON Patch' : 'the patch is null')
+  const problem = `json: cannot unmarshal ${jsonType(body)} into Go value of type map[string]interface {}`
+  throw refuse(applied ? `error unmarshaling JSON: while decoding JSON: ${problem}` : problem)
+}
+
+/** Applies must name who applies. */
+export function checkManaged(options: WriteOptions): void {
+  if (options.fieldManager === '') {
+    throw invalidOptions(
+      'PatchOptions',
+      'fieldManager',
+      'FieldValueRequired',
+      'Required value: is required for apply patch',
+    )
+  }
+}
+
+/** Only applies may be forced. */
+export function checkUnforced({ request }: ResourceRequest): void {
+  if (!request.query.has('force')) return
+  throw invalidOptions(
+    'PatchOptions',
+    'force',
+    'FieldValueForbidden',
+    'Forbidden: may not be specified for non-apply patch',
+  )
+}
+
+/** A patch may not make another kind of an object. */
+function checkPatchedType(rr: ResourceRequest, patched: Patched, next: JsonObject): void {
+  if (rr.info.custom) return
+  const problem = typeProblem(rr, String(next['apiVersion'] ?? ''), String(next['kind'] ?? ''), rr.info)
+  if (problem !== undefined) throw badPatch(patched, problem)
 }
 
 /** The patch as a function; a patch that cannot be applied becomes the Status that kube-apiserver gives. */
@@ -160,16 +213,8 @@ function patching<T>(work: () => T): T {
 }
 
 /** Server-side apply (KEP-555). */
-async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown): Promise<ApiResponse> {
-  if (options.fieldManager === '') {
-    throw invalidOptions(
-      'PatchOptions',
-      'fieldManager',
-      'FieldValueRequired',
-      'Required value: is required for apply patch',
-    )
-  }
-  if (!isObject(body)) throw badRequest('the body of an apply patch must be an object')
+async function apply(rr: ResourceRequest, options: WriteOptions, body: any): Promise<ApiResponse> {
+  checkManaged(options)
   const { apiVersion, kind } =
     rr.info.group === ''
       ? { apiVersion: rr.info.version, kind: rr.info.kind }
@@ -186,22 +231,8 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
   if (body.metadata.managedFields !== undefined && body.metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil')
   }
-  const merge = (live: KubeObject | undefined): KubeObject => {
-    const result = patching(() =>
-      applyServerSide({
-        info: rr.info,
-        ...(live && { live: fromStorage(rr.info, live) }),
-        applied: clone(body),
-        manager: options.fieldManager,
-        force: options.force,
-        ...(rr.subresource && { subresource: rr.subresource }),
-        now: rr.api.clock.now(),
-      }),
-    )
-    if (!result.conflicts) return result.object as KubeObject
-    const { message, causes } = conflictStatus(result.conflicts)
-    throw new StatusError(409, 'Conflict', message, { causes })
-  }
+  const merge = (live: KubeObject | undefined) =>
+    applied(rr, rr.info, live && fromStorage(rr.info, live), clone(body), options)
   let created = false
   const missing = () => {
     if (body.metadata.uid) {
@@ -219,7 +250,7 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
   }
   const stored = await updateObject(
     rr,
-    { ...options, patched: true, applied: true, ...(!rr.subresource && { missing }) },
+    { ...options, applied: true, ...(!rr.subresource && { missing }) },
     (current) => {
       const merged = merge(current)
       if (body.metadata.resourceVersion) merged.metadata.resourceVersion = body.metadata.resourceVersion
@@ -227,4 +258,28 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: unknown):
     },
   )
   return answer(rr, created ? 201 : 200, stored)
+}
+
+/** An apply's outcome as an object of `info`, defaults not filled in. Throws 409 with the conflicts. */
+export function applied(
+  rr: ResourceRequest,
+  info: ResourceInfo,
+  live: KubeObject | undefined,
+  configuration: Record<string, any>,
+  options: WriteOptions,
+): KubeObject {
+  const result = patching(() =>
+    applyServerSide({
+      info,
+      ...(live && { live }),
+      applied: configuration,
+      manager: options.fieldManager,
+      force: options.force,
+      ...(rr.subresource && { subresource: rr.subresource }),
+      now: rr.api.clock.now(),
+    }),
+  )
+  if (!result.conflicts) return result.object as KubeObject
+  const { message, causes } = conflictStatus(result.conflicts)
+  throw new StatusError(409, 'Conflict', message, { causes })
 }

@@ -18,7 +18,7 @@ export async function watch(rr: ResourceRequest): Promise<ApiResponse> {
   const { query } = rr.request
   const format = negotiate(rr.request)
   checkListOptions(query, true)
-  const version = resourceVersionOf(query)
+  const version = resourceVersionOf(query, true)
   const predicate = predicateOf(rr.info, query, rr.name)
   const initial = query.get('sendInitialEvents')
   if (initial !== null && flag(query, 'sendInitialEvents') && version > 0) await waitFor(rr, version)

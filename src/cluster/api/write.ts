@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { KubeObject } from '#kube'
 import { clone, equal, type JsonObject, randomSuffix } from '#lib'
-import { type Cause, type Prepared, prepareCreate, prepareUpdate, trackManagedFields } from '../machinery/index.ts'
+import {
+  type Cause,
+  type Prepared,
+  prepareCreate,
+  prepareUpdate,
+  trackManagedFields,
+  warningsOf,
+} from '../machinery/index.ts'
 import { type Change, Stored, type Written } from '../store/index.ts'
 import { admit } from './admission/index.ts'
 import { toStorage } from './convert.ts'
 import { checkIdentity, malformed } from './identity.ts'
 import { reportUnknown, type WriteOptions } from './options.ts'
+import { badPatch, type Patched } from './patched.ts'
 import { podView, podViewCauses } from './pod-views.ts'
+import { crdResource } from './registry.ts'
 import { idOf, nowOf, type ResourceRequest } from './request.ts'
 import { alreadyExists, conflict, invalid, modified, notFound, StatusError } from './status.ts'
 import { hasGeneration, specChanged, strategyOf } from './strategy.ts'
@@ -34,10 +43,11 @@ export async function createObject(
     let preview: KubeObject | undefined
     try {
       const written = await rr.api.store.write(rr.resource, id, (current) => {
+        // Whether it is any good is told before whether it is there.
+        preview = newObject(rr, generated === undefined ? object : clone(object), options, track)
         if (current && metadata.name) {
           throw alreadyExists(rr.info, metadata.name, current.object.metadata.deletionTimestamp !== undefined)
         }
-        preview = newObject(rr, generated === undefined ? object : clone(object), options, track)
         return options.dryRun ? { keep: true } : { put: preview }
       })
       return options.dryRun ? ephemeral(rr, preview!) : written.stored!
@@ -57,17 +67,34 @@ function newObject(rr: ResourceRequest, object: KubeObject, options: WriteOption
   delete metadata.deletionGracePeriodSeconds
   delete metadata.selfLink
   if (hasGeneration(rr)) metadata.generation = 1
-  else delete metadata.generation
   if (track) delete metadata.managedFields
   const own = track && decided.has(rr.resource) ? owned(rr, object, options) : undefined
   if (metadata.name) admit(rr, { operation: 'CREATE', phase: 'mutate', object, old: undefined, options })
   const prepared = prepareCreate(rr.info, object)
-  const ready = finish(rr, prepared, undefined, options, false)
+  const ready = finish(rr, prepared, undefined, options, undefined)
   const stored = toStorage(rr.info, ready)
   if (!track) return stored
   if (own === undefined) return tracked(rr, undefined, stored, options)
   const { managedFields: _, ...rest } = stored.metadata
-  return { ...stored, metadata: own.length > 0 ? { ...rest, managedFields: own } : rest } as KubeObject
+  const made = { ...stored, metadata: own.length > 0 ? { ...rest, managedFields: own } : rest } as KubeObject
+  return rr.resource === crdResource ? established(rr, made) : made
+}
+
+/** A new definition whose names and conditions are the server's own, as if its controllers had come by already. */
+function established(rr: ResourceRequest, definition: KubeObject): KubeObject {
+  const { storedVersions } = definition['status'] ?? {}
+  const before = {
+    ...definition,
+    status: { storedVersions, acceptedNames: { kind: '', plural: '' }, conditions: null },
+  }
+  return trackManagedFields({
+    info: rr.info,
+    before,
+    after: definition,
+    manager: 'kube-apiserver',
+    subresource: 'status',
+    now: rr.api.clock.now(),
+  }) as KubeObject
 }
 
 /** Kinds of which the server sets fields that nobody asked for: whoever creates them does not own those. */
@@ -76,6 +103,7 @@ const decided = new Set([
   'core/services',
   'core/namespaces',
   'core/persistentvolumeclaims',
+  'core/persistentvolumes',
   'batch/jobs',
   'apiextensions.k8s.io/customresourcedefinitions',
 ])
@@ -107,9 +135,11 @@ function finish(
   prepared: Prepared,
   old: KubeObject | undefined,
   options: WriteOptions,
-  patched: boolean,
+  patched: Patched | undefined,
 ): KubeObject {
-  if (prepared.malformed !== undefined) throw malformed(rr, prepared.malformed)
+  if (prepared.malformed !== undefined) {
+    throw patched ? badPatch(patched, prepared.malformed) : malformed(rr, prepared.malformed)
+  }
   reportUnknown(rr, options, prepared.unknown, patched)
   const object = prepared.object as KubeObject
   const { finish: decide, check } = strategyOf(rr)
@@ -118,6 +148,9 @@ function finish(
   if (!broken) decide?.(rr, object, old)
   const causes = [...metadataCauses(object), ...found, ...(broken ? [] : (check?.(object, old, rr) ?? []))]
   if (causes.length > 0) throw invalid(rr.info, object.metadata.name ?? '', dedupe(causes))
+  for (const text of rr.subresource ? [] : warningsOf(rr.info, object, old)) {
+    if (!rr.warnings.includes(text)) rr.warnings.push(text)
+  }
   admit(rr, { operation: old ? 'UPDATE' : 'CREATE', phase: 'validate', object, old, options })
   const { apiVersion, kind, metadata, ...rest } = object
   return { apiVersion, kind, metadata, ...rest }
@@ -194,8 +227,8 @@ export function ephemeral(rr: ResourceRequest, object: KubeObject): Stored {
 export type Modify = (current: KubeObject) => KubeObject
 
 export interface UpdateOptions extends WriteOptions {
-  /** The object comes from a patch: Strict answers 422 instead of 400. */
-  patched?: boolean
+  /** The object comes from a patch: nonsense is 422 instead of 400. */
+  patched?: Patched
   /** managedFields are already what they should be (server-side apply). */
   applied?: boolean
   /** Called when there is no such object; without it that is 404. */
@@ -240,31 +273,29 @@ function updated(rr: ResourceRequest, options: UpdateOptions, old: KubeObject, m
   checkIdentity(rr, next)
   const { metadata } = next
   const version = metadata.resourceVersion
+  if (version && !/^\d+$/.test(version)) {
+    const problem = `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`
+    throw new StatusError(500, undefined, problem)
+  }
   if (version && version !== '0' && version !== old.metadata.resourceVersion) throw modified(info, rr.name!)
   if (metadata.uid && metadata.uid !== old.metadata.uid) {
-    if (options.patched) {
-      throw invalid(info, rr.name!, [
-        {
-          reason: 'FieldValueInvalid',
-          message: `Invalid value: ${JSON.stringify(metadata.uid)}: field is immutable`,
-          field: 'metadata.uid',
-        },
-      ])
+    if (options.patched || options.applied) {
+      const message = `Invalid value: ${JSON.stringify(metadata.uid)}: field is immutable`
+      const cause = { reason: 'FieldValueInvalid', message, field: 'metadata.uid' }
+      throw invalid(info, rr.name!, twice(cause))
     }
-    throw conflict(
-      info,
-      rr.name!,
-      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
-    )
+    const problem = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`
+    const error = `invalid object, Code: 4, Key: ${storageKey(rr)}, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`
+    throw conflict(info, rr.name!, `StorageError: ${error}`)
   }
   const merged = endpointView(rr, next, old)
   if (old.metadata.deletionTimestamp) checkFinalizers(rr, merged, old)
   admit(rr, { operation: 'UPDATE', phase: 'mutate', object: merged, old, options })
-  const ready = toStorage(info, finish(rr, prepareUpdate(info, merged, old), old, options, options.patched === true))
+  const ready = toStorage(info, finish(rr, prepareUpdate(info, merged, old), old, options, options.patched))
   if (hasGeneration(rr)) {
     const bumped = subresource !== 'status' && specChanged(old, ready)
     ready.metadata.generation = (old.metadata.generation ?? 1) + (bumped ? 1 : 0)
-  } else delete ready.metadata.generation
+  } else if (old.metadata.generation === undefined) delete ready.metadata.generation
   const result = options.applied ? ready : tracked(rr, old, ready, options)
   return same(old, result) ? undefined : result
 }
@@ -314,13 +345,26 @@ function checkFinalizers(rr: ResourceRequest, next: KubeObject, old: KubeObject)
   const added = ((next.metadata.finalizers ?? []) as string[]).filter((name) => !known.has(name))
   if (added.length === 0) return
   const list = added.map((name) => JSON.stringify(name)).join(', ')
-  throw invalid(rr.info, rr.name!, [
-    {
-      reason: 'FieldValueForbidden',
-      message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
-      field: 'metadata.finalizers',
-    },
-  ])
+  const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`
+  throw invalid(rr.info, rr.name!, twice({ reason: 'FieldValueForbidden', message, field: 'metadata.finalizers' }))
+}
+
+/** Metadata is judged once for every kind and once more by the kind itself: both tell. */
+function twice<T>(cause: T): T[] {
+  return [cause, cause]
+}
+
+const oddKeys: Record<string, string> = {
+  'core/services': 'services/specs',
+  'core/endpoints': 'services/endpoints',
+  'core/nodes': 'minions',
+  'networking.k8s.io/ingresses': 'ingress',
+}
+
+/** The key that the object would have in etcd, which errors of storage name. */
+function storageKey({ info, resource, namespace, name }: ResourceRequest): string {
+  const place = oddKeys[resource] ?? (info.custom ? `${info.group}/${info.plural}` : info.plural)
+  return `/registry/${place}/${idOf(namespace, name!)}`
 }
 
 /** True when a write would change nothing but the time at which a manager last wrote. */

@@ -20,6 +20,7 @@ import { disruptionController } from './pdb/controller.ts'
 import { replicaSetController } from './replicaset/controller.ts'
 import { statefulSetController } from './statefulset/controller.ts'
 import { volumeController } from './volume/controller.ts'
+import { claimProtectionController, volumeProtectionController } from './volume/protection.ts'
 
 export { type GarbageCollector, startGarbageCollector }
 
@@ -53,6 +54,8 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     nodeLifecycleController(options),
     podGarbageController(options),
     volumeController(),
+    claimProtectionController(),
+    volumeProtectionController(),
   ]
 }
 

@@ -150,17 +150,33 @@ function zero(schema: Schema, walk: Walk, depth: number): unknown {
   return null
 }
 
+/** Values in the order in which Kubernetes names them, where that is none of the alphabet, or fewer than the schema says. */
+const supportedValues: Record<string, readonly string[]> = {
+  'core.v1.PodSpec.restartPolicy': ['Always', 'OnFailure', 'Never'],
+  'core.v1.Toleration.operator': ['Equal', 'Exists'],
+}
+/** Fields that a rule of their own judges. */
+const judged = new Set(['apps.v1.DeploymentStrategy.type', 'apps.v1.StatefulSetSpec.podManagementPolicy'])
+
+function supportedBy(walk: Walk, values: readonly unknown[]): readonly unknown[] | undefined {
+  const name = `${walk.struct}.${walk.path.at(-1)}`
+  return judged.has(name) ? undefined : (supportedValues[name] ?? values)
+}
+
 function scalar(schema: Schema, value: unknown, walk: Walk): unknown {
   switch (schema.type) {
     case 'string':
       if (typeof value !== 'string') throw mismatch(schema, value, walk)
       if (schema.format !== undefined) return formatted(schema.format, value)
-      if (schema.enum !== undefined && value !== '' && !schema.enum.includes(value) && walk.path[0] !== 'status')
+      if (schema.enum !== undefined && value !== '' && walk.path[0] !== 'status') {
+        const supported = supportedBy(walk, schema.enum)
+        if (supported === undefined || supported.includes(value)) return value
         walk.causes.push({
           reason: 'FieldValueNotSupported',
-          message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${schema.enum.map((item) => JSON.stringify(item)).join(', ')}`,
+          message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${supported.map((item) => JSON.stringify(item)).join(', ')}`,
           field: formatPath(walk.path),
         })
+      }
       return value
     case 'boolean':
       if (typeof value !== 'boolean') throw mismatch(schema, value, walk)

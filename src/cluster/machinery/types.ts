@@ -122,14 +122,16 @@ export interface Prepared {
   malformed?: string
 }
 
+const reasons = { 400: 'BadRequest', 413: 'RequestEntityTooLarge', 422: 'Invalid', 500: 'InternalError' }
+
 /** A patch that cannot be applied: answer with `code` and the message. */
 export class PatchError extends Error {
-  readonly code: 400 | 422 | 500
+  readonly code: 400 | 413 | 422 | 500
   readonly reason: string
-  constructor(code: 400 | 422 | 500, message: string) {
+  constructor(code: 400 | 413 | 422 | 500, message: string) {
     super(message)
     this.name = 'PatchError'
     this.code = code
-    this.reason = code === 400 ? 'BadRequest' : code === 422 ? 'Invalid' : 'InternalError'
+    this.reason = reasons[code]
   }
 }

@@ -206,7 +206,7 @@ contract('unknown fields: warned of, refused, ignored', async (c) => {
   await c.patch('json', `${c.path('configmaps')}/warned?fieldValidation=Strict`, [
     { op: 'add', path: '/dta', value: 1 },
   ])
-  await c.apply('m', `${c.path('configmaps')}/warned?fieldValidation=Strict`, odd('warned'))
+  await c.apply('m', `${c.path('configmaps')}/warned?fieldValidation=Strict`, { ...configMap('warned'), dta: {} })
   await c.put(`${c.path('configmaps')}/warned?fieldValidation=Strict`, odd('warned'))
   const template = podTemplate('t', {
     containers: [{ name: 'c', image: 'i', imagee: 'x', ports: [{ port: 1, containerPort: 80 }] }],

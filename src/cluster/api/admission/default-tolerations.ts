@@ -1,10 +1,11 @@
-import { isNewPod, type Plugin } from './plugin.ts'
+import type { Plugin } from './plugin.ts'
 
 /** DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or unreachable. */
 export const defaultTolerations: Plugin = {
   mutate(rr, attributes) {
     const spec = attributes.object.spec
-    if (!isNewPod(rr, attributes) || typeof spec !== 'object' || spec === null) return
+    // Also when they were taken away: an update that does so is none.
+    if (rr.resource !== 'core/pods' || rr.subresource !== undefined || typeof spec !== 'object' || spec === null) return
     if (spec.tolerations !== undefined && !Array.isArray(spec.tolerations)) return
     const tolerations: any[] = spec.tolerations ?? []
     for (const condition of ['not-ready', 'unreachable']) {

@@ -9,6 +9,7 @@ import { priority } from './priority.ts'
 import { processPorts } from './process-ports.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
 import { serviceAccount } from './service-account.ts'
+import { storageProtection } from './storage-protection.ts'
 
 /** The plugins of one API server, in kube-apiserver's order. */
 export function admissionChain(): readonly Plugin[] {
@@ -20,6 +21,7 @@ export function admissionChain(): readonly Plugin[] {
     priority,
     defaultTolerations,
     defaultStorageClass,
+    storageProtection,
     processPorts(),
     rbacEscalation,
     quotas,

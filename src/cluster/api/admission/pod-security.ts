@@ -1,5 +1,6 @@
 import type { KubeObject } from '#kube'
 import type { ResourceInfo } from '../../machinery/index.ts'
+import type { ResourceRequest } from '../request.ts'
 import { forbidden, invalid } from '../status.ts'
 import { containersOf, type Plugin } from './plugin.ts'
 import { violations } from './pod-security-checks.ts'
@@ -21,7 +22,10 @@ const templates: Record<string, (object: any) => any> = {
 /** Pod Security Standards by the namespace's labels: `enforce` refuses pods, `warn` warns about pods and workloads alike. */
 export const podSecurity: Plugin = {
   validate(rr, { object, old, operation }) {
-    if (rr.resource === 'core/namespaces') checkLabels(rr.info, object.metadata)
+    if (rr.resource === 'core/namespaces') {
+      checkLabels(rr.info, object.metadata)
+      if (old && rr.subresource === undefined) rr.warnings.push(...strangers(rr, object.metadata, old.metadata))
+    }
     if (rr.namespace === undefined || (rr.subresource !== undefined && rr.subresource !== 'ephemeralcontainers')) return
     const pod = rr.resource === 'core/pods'
     const template = pod ? object : templates[rr.resource]?.(object)
@@ -47,6 +51,34 @@ export const podSecurity: Plugin = {
       )
     }
   },
+}
+
+/** The level and version that a mode has by a namespace's labels. */
+function policy(labels: Record<string, string>, mode: string): { level: string; version: string } {
+  return { level: labels[prefix + mode] ?? 'privileged', version: labels[`${prefix}${mode}-version`] ?? 'latest' }
+}
+
+/** Warnings about the pods that a namespace has already and would no longer take. */
+function strangers(rr: ResourceRequest, next: KubeObject['metadata'], old: KubeObject['metadata']): string[] {
+  const [after, before] = [policy(next.labels ?? {}, 'enforce'), policy(old.labels ?? {}, 'enforce')]
+  const stricter = levels.indexOf(after.level) > levels.indexOf(before.level)
+  if (after.level === 'privileged' || (after.version === before.version && !stricter)) return []
+  const pods = new Map<string, string[]>()
+  for (const { object } of rr.api.store.list('core/pods', next.name)) {
+    const reasons = violations(after.level, { metadata: object.metadata, spec: object['spec'] }).map(
+      (text) => text.split(' (', 1)[0],
+    )
+    if (reasons.length > 0)
+      pods.set(reasons.join(', '), [...(pods.get(reasons.join(', ')) ?? []), object.metadata.name!])
+  }
+  if (pods.size === 0) return []
+  const which = `${after.level}:${after.version}`
+  const others = (count: number) =>
+    count === 0 ? '' : count === 1 ? ' (and 1 other pod)' : ` (and ${count} other pods)`
+  return [
+    `existing pods in namespace ${JSON.stringify(next.name)} violate the new PodSecurity enforce level ${JSON.stringify(which)}`,
+    ...[...pods].map(([reason, names]) => `${names.sort()[0]}${others(names.length - 1)}: ${reason}`).sort(),
+  ]
 }
 
 const levels = ['privileged', 'baseline', 'restricted']

@@ -3,7 +3,7 @@ import { readObject } from '../body.ts'
 import { negotiate, render } from '../negotiate.ts'
 import { writeOptions } from '../options.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from '../request.ts'
-import { conflict, invalid, notFound } from '../status.ts'
+import { badRequest, conflict, notFound, StatusError } from '../status.ts'
 
 /** POST of v1 Binding: gives a pod its node, once. Conditions and annotations of the binding end up on the pod. */
 export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
@@ -14,10 +14,16 @@ export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
   const metadata = isObject(body['metadata']) ? body['metadata'] : {}
   // Legacy clients POST to …/bindings with the pod's name in the body.
   const name = rr.name ?? String(metadata['name'] ?? '')
+  if (rr.name !== undefined && metadata['name'] && metadata['name'] !== rr.name) {
+    throw badRequest('name in URL does not match name in Binding object')
+  }
+  // The kind is judged by a rule whose findings nobody makes a Status of.
+  if (target['kind'] && target['kind'] !== 'Node') {
+    const problem = `Unsupported value: ${JSON.stringify(target['kind'])}: supported values: "Node", "<empty>"`
+    throw new StatusError(500, undefined, `target.kind: ${problem}`)
+  }
   if (typeof target['name'] !== 'string' || target['name'] === '') {
-    throw invalid({ group: '', kind: 'Binding' }, name, [
-      { reason: 'FieldValueRequired', message: 'Required value', field: 'target.name' },
-    ])
+    throw new StatusError(500, undefined, 'target.name: Required value')
   }
   const binding = { group: '', plural: 'pods/binding' }
   await rr.api.store.write('core/pods', idOf(rr.namespace, name), (current) => {
@@ -28,6 +34,9 @@ export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
     }
     if (pod.spec.nodeName) {
       throw conflict(binding, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
+    }
+    if (pod.spec.schedulingGates?.length > 0) {
+      throw conflict(binding, name, `pod ${name} has non-empty .spec.schedulingGates`)
     }
     if (metadata['uid'] && metadata['uid'] !== pod.metadata.uid) {
       throw conflict(

@@ -6,7 +6,7 @@ import { negotiate, render } from '../negotiate.ts'
 import { writeOptions } from '../options.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from '../request.ts'
 import { matchesSelector } from '../selectors.ts'
-import { internal, notFound, StatusError } from '../status.ts'
+import { badRequest, internal, notFound, StatusError } from '../status.ts'
 
 const budgets = 'policy/poddisruptionbudgets'
 
@@ -15,6 +15,8 @@ export async function evict(rr: ResourceRequest): Promise<ApiResponse> {
   const format = negotiate(rr.request)
   const options = writeOptions(rr, 'CreateOptions')
   const body = await readObject(rr.request, 'Eviction')
+  const metadata = isObject(body['metadata']) ? body['metadata'] : {}
+  if (metadata['name'] !== rr.name) throw badRequest('name in URL does not match name in Eviction object')
   const deletion = parseDeleteOptions(
     isObject(body['deleteOptions']) ? body['deleteOptions'] : {},
     new URLSearchParams(),

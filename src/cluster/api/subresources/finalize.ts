@@ -15,7 +15,7 @@ export async function finalize(rr: ResourceRequest): Promise<ApiResponse> {
   const wanted =
     isObject(object['spec']) && Array.isArray(object['spec']['finalizers']) ? object['spec']['finalizers'] : []
   const { resourceVersion } = object.metadata
-  const stored = await updateObject(rr, { ...options, applied: true }, (current) => ({
+  const stored = await updateObject(rr, options, (current) => ({
     ...current,
     metadata: { ...current.metadata, resourceVersion },
     spec: { ...current['spec'], finalizers: wanted },

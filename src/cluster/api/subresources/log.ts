@@ -21,7 +21,7 @@ export async function log(rr: ResourceRequest): Promise<ApiResponse> {
     if (pod.spec.nodeName)
       throw internal(`node ${JSON.stringify(pod.spec.nodeName)} of pod ${pod.metadata.name} is not known`)
     // Nothing has run yet: as the real server, an empty log.
-    return { status: 200, headers: { 'content-type': 'text/plain' }, body: Buffer.alloc(0) }
+    return { status: 204, headers: {}, body: Buffer.alloc(0) }
   }
   const parameters = new URLSearchParams()
   for (const name of passed) {

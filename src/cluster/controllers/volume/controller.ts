@@ -1,6 +1,7 @@
 import { type objects, PersistentVolume, PersistentVolumeClaim } from '#kube'
 import { parseQuantity } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
+import { claimFinalizer, patience } from './protection.ts'
 
 /** The class of claims that ask for none: a directory on this machine, as its node agent keeps it. */
 const className = 'cuddle-local'
@@ -17,7 +18,11 @@ export function volumeController(): Controller<any> {
     writes: [PersistentVolume],
     watches: [{ type: PersistentVolume, map: claimOf }],
   })
-    .finalize('cuddle.dev/volume', (axn) => axn.delete({ type: PersistentVolume, name: volumeName(axn) }))
+    .finalize('cuddle.dev/volume', (axn) => {
+      // A claim that a pod uses keeps its volume.
+      if (axn.object.metadata.finalizers?.includes(claimFinalizer)) return axn.requeueAfter(patience)
+      return axn.delete({ type: PersistentVolume, name: volumeName(axn) })
+    })
     .step('bind', bind)
 }
 

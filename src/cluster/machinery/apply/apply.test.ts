@@ -301,7 +301,7 @@ test('the configuration orders its items; others keep their place', () => {
 test('a configuration that does not fit the type is refused', () => {
   for (const [spec, message] of [
     [{ nope: 1 }, '.spec.nope: field not declared in schema'],
-    [{ color: 1 }, '.spec.color: expected string, got &{1}'],
+    [{ color: 1 }, '.spec.color: expected string, got &value.valueUnstructured{Value:1}'],
     [
       { ports: [{ name: 'x' }] },
       '.spec.ports: element 0: associative list with keys has an element that omits key field "port" (and doesn\'t have default value)',

@@ -1,4 +1,5 @@
 import { isObject } from '#lib'
+import { goSource, goText, goType } from '../go-text.ts'
 import { maxDepth, TooDeep } from '../json.ts'
 import { PatchError, type ResourceInfo, type Schema } from '../types.ts'
 import { pathsOf } from './set.ts'
@@ -34,11 +35,11 @@ function check(schema: Schema, value: any, path: string, errors: string[], depth
     }
   } else if (schema.items) checkList(schema, value, path, errors, depth)
   else if (schema.type === 'string' && typeof value !== 'string')
-    errors.push(`${path}: expected string, got ${got(value)}`)
+    errors.push(`${path}: expected string, got ${gotSource(value)}`)
   else if (schema.type === 'boolean' && typeof value !== 'boolean')
     errors.push(`${path}: expected boolean, got ${got(value)}`)
   else if ((schema.type === 'integer' || schema.type === 'number') && typeof value !== 'number')
-    errors.push(`${path}: expected numeric (int or float), got ${got(value)}`)
+    errors.push(`${path}: expected numeric (int or float), got ${goType(value)}`)
 }
 
 function checkList(schema: Schema, value: any, path: string, errors: string[], depth: number): void {
@@ -75,8 +76,12 @@ function checkList(schema: Schema, value: any, path: string, errors: string[], d
   }
 }
 
+/** A value as structured-merge-diff prints its wrapper around it. */
 function got(value: unknown): string {
-  if (Array.isArray(value)) return '&[]'
-  if (isObject(value)) return '&map[]'
-  return typeof value === 'string' ? `&{${value}}` : `&{${String(value)}}`
+  return `&{${goText(value)}}`
+}
+
+/** The same of a value where a string was expected, which is printed as Go writes it. */
+function gotSource(value: unknown): string {
+  return `&value.valueUnstructured{Value:${goSource(value)}}`
 }

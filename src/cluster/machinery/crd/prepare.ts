@@ -26,6 +26,7 @@ export function prepareCustom(
     unknown.push(...metadata.unknown.map((path) => `metadata.${path}`))
     const object = pruneAndDefault(schema, { ...input, metadata: metadata.object }, unknown)
     object.metadata = metadata.object
+    unknown.sort()
     const causes = metadataCauses(object)
     const { apiVersion: _, kind: __, metadata: ___, ...fields } = object
     validateValue(

@@ -6,7 +6,7 @@ type Path = (string | number)[]
 
 /**
  * A copy of the value with only what the schema names, defaults filled in. Paths of dropped fields go to `unknown`. A null
- * where the schema has a default and does not allow null counts as absent.
+ * where the schema does not allow one counts as absent.
  */
 export function pruneAndDefault(schema: Schema, value: any, unknown: string[], path: Path = []): any {
   if (path.length > maxDepth) throw new TooDeep()
@@ -39,11 +39,7 @@ function pruneObject(schema: Schema, value: Record<string, any>, unknown: string
       else if (item !== undefined) unknown.push(formatPath([...path, key]))
       continue
     }
-    if (
-      item === undefined ||
-      (item === null && property !== true && property.default !== undefined && !property.nullable)
-    )
-      continue
+    if (item === undefined || (item === null && property !== true && !property.nullable)) continue
     path.push(key)
     put(out, key, property === true ? copy(item, path.length) : pruneAndDefault(property, item, unknown, path))
     path.pop()

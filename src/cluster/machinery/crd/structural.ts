@@ -22,19 +22,44 @@ export function crdProblems(crd: Record<string, any>): Cause[] {
   const causes: Cause[] = []
   nameProblems(crd, causes)
   const versions: any[] = Array.isArray(spec.versions) ? spec.versions : []
-  if (versions.length === 0) causes.push(required('spec.versions', 'must have at least one version'))
   const names = versions.map((version) => version?.name)
   if (new Set(names).size < names.length)
-    causes.push(invalid('spec.versions', names, 'must contain unique version names'))
+    causes.push(invalid('spec.versions', versions.map(goVersion), 'must contain unique version names'))
   const storage = versions.filter((version) => version?.storage === true).length
-  if (versions.length > 0 && storage !== 1)
-    causes.push(invalid('spec.versions', names, 'must have exactly one version marked as storage version'))
+  if (storage !== 1)
+    causes.push(
+      invalid('spec.versions', versions.map(goVersion), 'must have exactly one version marked as storage version'),
+    )
+  if (crd['status']?.storedVersions) causes.push(...storedProblems(versions, crd['status'].storedVersions ?? []))
   if (spec.preserveUnknownFields === true)
     causes.push(invalid('spec.preserveUnknownFields', true, 'must be false in order to use defaults in the schema'))
   if (spec.conversion?.strategy === 'Webhook' && !spec.conversion.webhook?.clientConfig)
     causes.push(required('spec.conversion.webhook.clientConfig', 'required when strategy is set to Webhook'))
   for (const [i, version] of versions.entries()) versionProblems(version, i, versions.length === 1, causes)
   return causes
+}
+
+/** A version under the names of Go's fields; what all versions share is not shown with each. */
+function goVersion(version: any) {
+  return {
+    Name: version?.name ?? '',
+    Served: version?.served === true,
+    Storage: version?.storage === true,
+    Deprecated: version?.deprecated === true,
+    DeprecationWarning: version?.deprecationWarning ?? null,
+    Schema: null,
+    Subresources: null,
+    AdditionalPrinterColumns: null,
+    SelectableFields: null,
+  }
+}
+
+function storedProblems(versions: readonly any[], stored: readonly string[]): Cause[] {
+  const field = 'status.storedVersions'
+  if (stored.length === 0) return [invalid(field, null, 'must have at least one stored version')]
+  const storage = versions.findLast((version) => version?.storage === true)?.name
+  if (storage === undefined || stored.includes(storage)) return []
+  return [invalid(field, stored, `must have the storage version ${storage}`)]
 }
 
 function nameProblems(crd: Record<string, any>, causes: Cause[]): void {
@@ -52,8 +77,10 @@ function nameProblems(crd: Record<string, any>, causes: Cause[]): void {
     causes.push(notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']))
   check('spec.names.plural', names.plural, dns1035)
   check('spec.names.singular', names.singular, dns1035)
-  check('spec.names.kind', names.kind, (kind) => dns1035(kind.toLowerCase()))
-  check('spec.names.listKind', names.listKind, (kind) => dns1035(kind.toLowerCase()))
+  const mixed = (kind: string) =>
+    dns1035(kind.toLowerCase()).map((problem) => `may have mixed case, but should otherwise match: ${problem}`)
+  check('spec.names.kind', names.kind, mixed)
+  check('spec.names.listKind', names.listKind, mixed)
   if (names.kind && names.kind === names.listKind)
     causes.push(invalid('spec.names.listKind', names.listKind, 'kind and listKind may not be the same'))
   for (const [i, name] of (names.shortNames ?? []).entries())
@@ -95,7 +122,7 @@ function versionProblems(version: any, i: number, only: boolean, causes: Cause[]
   const schema = version?.schema?.openAPIV3Schema
   const at = only ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`
   if (!isObject(schema)) {
-    causes.push(required(`${path}.schema.openAPIV3Schema`, 'schemas are required'))
+    causes.push(required(`${path}.schema.openAPIV3Schema`))
     return
   }
   const before = causes.length
@@ -218,7 +245,10 @@ function defaultProblems(schema: any, path: string, causes: Cause[], depth: numb
     const value = pruneAndDefault(compiled, schema.default, unknown)
     for (const field of unknown)
       causes.push(invalid(`${path}.default`, schema.default, `must not have unknown fields: ${field}`))
-    validateValue(compiled, value, `${path}.default`, causes)
+    const found: Cause[] = []
+    validateValue(compiled, value, '', found)
+    for (const cause of found)
+      causes.push({ ...cause, field: cause.field ? `${path}.default.${cause.field}` : `${path}.default` })
   }
   for (const key of Object.keys(schema.properties ?? {}))
     defaultProblems(schema.properties[key], `${path}.properties[${key}]`, causes, depth + 1)

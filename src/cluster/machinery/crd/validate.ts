@@ -62,6 +62,11 @@ function checkType(schema: Schema, value: unknown, path: string, causes: Cause[]
   const { type } = schema
   if (type === undefined || type === actual || (type === 'number' && actual === 'integer')) return true
   causes.push(wrongType(path, actual, `${path} in body must be of type ${type}: ${shown(actual)}`))
+  if (type === 'integer' && typeof value === 'number') {
+    // A number is judged as one all the same.
+    validateNumber(schema, value, path, causes)
+    causes.push(invalid('<nil>', '', `Checked value must be of type integer (default format) in ${path}`))
+  }
   return false
 }
 
@@ -156,15 +161,19 @@ function validateObject(
 }
 
 function validateJunctors(schema: Schema, value: any, path: string, causes: Cause[], depth: number): void {
-  const passes = (part: Schema) => {
+  const problems = (part: Schema) => {
     const found: Cause[] = []
     validateValue(part, value, path, found, undefined, depth + 1)
-    return found.length === 0
+    return found
   }
+  const passes = (part: Schema) => problems(part).length === 0
+  // Of alternatives that all fail, the one that came nearest tells why.
+  const nearest = (parts: readonly Schema[]) =>
+    parts.map(problems).reduce((best, found) => (found.length < best.length ? found : best))
   const quoted = JSON.stringify(path)
   if (schema.allOf) for (const part of schema.allOf) validateValue(part, value, path, causes, undefined, depth + 1)
-  if (schema.anyOf && !schema.anyOf.some(passes))
-    causes.push(invalid('<nil>', '', `${quoted} must validate at least one schema (anyOf)`))
+  if (schema.anyOf?.length && !schema.anyOf.some(passes))
+    causes.push(...nearest(schema.anyOf), invalid('<nil>', '', `${quoted} must validate at least one schema (anyOf)`))
   if (schema.oneOf) {
     const matched = schema.oneOf.filter(passes).length
     if (matched !== 1)
@@ -175,6 +184,7 @@ function validateJunctors(schema: Schema, value: any, path: string, causes: Caus
           `${quoted} must validate one and only one schema (oneOf). Found ${matched === 0 ? 'none valid' : `${matched} valid alternatives`}`,
         ),
       )
+    if (matched === 0 && schema.oneOf.length > 0) causes.push(...nearest(schema.oneOf))
   }
   if (schema.not && passes(schema.not))
     causes.push(invalid('<nil>', '', `${quoted} must not validate the schema (not)`))

@@ -5,6 +5,7 @@ const externalTypes = ['NodePort', 'LoadBalancer']
 
 function service(object: any): void {
   const { spec } = object
+  for (const ingress of object.status?.loadBalancer?.ingress ?? []) if (ingress.ip) fill(ingress, 'ipMode', 'VIP')
   fill(spec, 'sessionAffinity', 'None')
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig
   if (spec.sessionAffinity === 'ClientIP') {

@@ -30,14 +30,14 @@ function child(parent: any, token: string): any {
 
 /**
  * Applies an RFC 6902 patch and returns the new document; `doc` is left alone. Any operation that cannot be done, `test`
- * included, throws PatchError 422 with the API server's sentence; operations that are none at all give 400.
+ * included, throws PatchError 422 with the API server's sentence; what is no list of operations gives 400, too many 413.
  */
 export function jsonPatch(doc: any, operations: unknown): any {
   if (!Array.isArray(operations)) throw new PatchError(400, 'a JSON patch must be an array of operations')
   if (operations.length > maxOperations)
     throw new PatchError(
-      422,
-      `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${operations.length}`,
+      413,
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${maxOperations}, got ${operations.length}`,
     )
   const root = { doc: copy(doc) }
   for (const operation of operations) apply(root, operation)
@@ -78,7 +78,7 @@ function apply(root: { doc: any }, operation: any): void {
       if (!equal(read(root, tokens(operation.path)), operation.value)) fail()
       return
     default:
-      throw new PatchError(400, `unexpected kind of JSON patch operation: ${JSON.stringify(op)}`)
+      fail()
   }
 }
 

@@ -1,4 +1,5 @@
 import { equal, isObject } from '#lib'
+import { goText } from '../go-text.ts'
 import { copy, maxDepth, own, put, TooDeep } from '../json.ts'
 import { PatchError, type Schema } from '../types.ts'
 
@@ -21,7 +22,7 @@ function mergeMap(doc: any, patch: Record<string, any>, schema: Schema | undefin
   if (directive === 'replace') return strip(patch, depth)
   if (directive === 'delete') return {}
   if (directive !== undefined && directive !== 'merge')
-    throw new PatchError(400, `Unrecognized Patch Type: ${String(directive)}`)
+    throw new PatchError(500, `unknown patch type: ${String(directive)} in map: ${goText(patch)}`)
   const out: Record<string, any> = isObject(doc) ? doc : {}
   const retain = own(patch, '$retainKeys')
   if (Array.isArray(retain)) for (const key of Object.keys(out)) if (!retain.includes(key)) delete out[key]
@@ -93,7 +94,7 @@ function mergeList(current: any[], patch: any[], schema: Schema, wanted: unknown
     if (key === undefined || key === null) {
       if (own(item, '$patch') !== undefined)
         throw new PatchError(400, `delete patch type with no merge key defined for ${mergeKey}`)
-      throw new PatchError(422, `map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
+      throw new PatchError(500, `map: ${goText(item)} does not contain declared merge key: ${mergeKey}`)
     }
     const same = (other: any) => own(other, mergeKey) === key
     if (item.$patch === 'delete') {

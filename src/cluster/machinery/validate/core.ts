@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { equal } from '#lib'
 import { duplicate, forbidden, invalid, notSupported, required, tooLong } from '../causes.ts'
 import type { Cause } from '../types.ts'
@@ -17,8 +18,8 @@ function data(object: any, fields: string[], old: any): Cause[] {
       const value = object[field][key]
       size +=
         field === 'data' && object.kind === 'ConfigMap' ? Buffer.byteLength(value) : Buffer.byteLength(value, 'base64')
-      if (field === 'binaryData' && object.data?.[key] !== undefined)
-        causes.push(invalid(`${field}[${key}]`, key, `duplicate of key present in data`))
+      if (field === 'data' && object.binaryData?.[key] !== undefined)
+        causes.push(invalid(`${field}[${key}]`, key, `duplicate of key present in binaryData`))
     }
   if (size > maxData) causes.push(tooLong(object.kind === 'Secret' ? 'data' : '', maxData))
   if (old?.immutable === true) {
@@ -62,6 +63,9 @@ const service: Validator = ({ spec }, old) => {
         causes.push(invalid('spec.externalName', spec.externalName, problem))
   } else if (clusterIP === 'None' && type !== 'ClusterIP')
     causes.push(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`))
+  for (const [i, ip] of (spec.clusterIPs ?? (clusterIP ? [clusterIP] : [])).entries())
+    if (ip !== 'None' && isIP(ip) === 0)
+      causes.push(invalid(`spec.clusterIPs[${i}]`, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'))
   causes.push(...validateLabels(spec.selector, 'spec.selector'))
   const names = new Set<string>()
   const used = new Set<string>()
@@ -78,7 +82,16 @@ const service: Validator = ({ spec }, old) => {
     const problems = typeof port.targetPort === 'string' ? portName(port.targetPort) : portNumber(port.targetPort)
     for (const problem of problems) causes.push(invalid(`${at}.targetPort`, port.targetPort, problem))
     const key = `${port.protocol}/${port.port}`
-    if (used.has(key)) causes.push(duplicate(at, { port: port.port, protocol: port.protocol }))
+    // Only what is compared is shown, of Go's whole struct.
+    const compared = {
+      Name: '',
+      Protocol: port.protocol,
+      AppProtocol: null,
+      Port: port.port,
+      TargetPort: 0,
+      NodePort: 0,
+    }
+    if (used.has(key)) causes.push(duplicate(at, compared))
     used.add(key)
     if (port.nodePort && type !== 'NodePort' && type !== 'LoadBalancer')
       causes.push(forbidden(`${at}.nodePort`, `may not be used when \`type\` is '${type}'`))

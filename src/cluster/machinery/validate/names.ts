@@ -89,7 +89,7 @@ export function configKey(name: string): string[] {
     out.push(
       "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
     )
-  else if (name === '.') out.push("must not be '.'")
+  else if (name === '.' || name === '..') out.push(`must not be '${name}'`)
   else if (name.startsWith('..')) out.push("must not start with '..'")
   return out
 }

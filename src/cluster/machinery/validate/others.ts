@@ -6,7 +6,7 @@ import { dnsSubdomain, portNumber } from './names.ts'
 import type { Validator } from './workloads.ts'
 
 function backend(value: any, path: string): Cause[] {
-  if (!value?.service && !value?.resource) return [required(path, 'backend must be specified')]
+  if (!value?.service && !value?.resource) return [invalid(path, '', 'resource or service backend is required')]
   if (!value.service) return []
   const { name, port = {} } = value.service
   const causes: Cause[] = []
@@ -22,7 +22,7 @@ function backend(value: any, path: string): Cause[] {
 const ingress: Validator = ({ spec }) => {
   const causes: Cause[] = []
   if (!spec.rules?.length && !spec.defaultBackend)
-    causes.push(invalid('spec', spec, 'either `defaultBackend` or `rules` must be specified'))
+    causes.push(invalid('spec', null, 'either `defaultBackend` or `rules` must be specified'))
   if (spec.defaultBackend) causes.push(...backend(spec.defaultBackend, 'spec.defaultBackend'))
   for (const [i, rule] of (spec.rules ?? []).entries()) {
     const at = `spec.rules[${i}]`
@@ -44,7 +44,19 @@ const ingress: Validator = ({ spec }) => {
 const budget: Validator = ({ spec }) => {
   const causes = validateSelector(spec.selector, 'spec.selector')
   if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined)
-    causes.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'))
+    causes.push(
+      // Under the names of Go's fields.
+      invalid(
+        'spec',
+        {
+          MinAvailable: spec.minAvailable,
+          Selector: spec.selector ?? null,
+          MaxUnavailable: spec.maxUnavailable,
+          UnhealthyPodEvictionPolicy: spec.unhealthyPodEvictionPolicy ?? null,
+        },
+        'minAvailable and maxUnavailable cannot be both set',
+      ),
+    )
   for (const field of ['minAvailable', 'maxUnavailable']) {
     const value = spec[field]
     if (typeof value === 'number' && value < 0)
@@ -61,10 +73,14 @@ const autoscaler: Validator = ({ spec }) => {
   const causes: Cause[] = []
   if (spec.minReplicas < 1)
     causes.push(invalid('spec.minReplicas', spec.minReplicas, 'must be greater than or equal to 1'))
-  if (!(spec.maxReplicas >= 1))
-    causes.push(invalid('spec.maxReplicas', spec.maxReplicas ?? 0, 'must be greater than 0'))
-  else if (spec.maxReplicas < spec.minReplicas)
-    causes.push(invalid('spec.maxReplicas', spec.maxReplicas, 'must be greater than or equal to `minReplicas`'))
+  const most = spec.maxReplicas ?? 0
+  if (most === 0) causes.push(required('spec.maxReplicas', 'must be set and greater than 0'))
+  else if (most < 0) causes.push(invalid('spec.maxReplicas', most, 'must be greater than or equal to 1'))
+  if (most < spec.minReplicas)
+    causes.push(invalid('spec.maxReplicas', most, 'must be greater than or equal to `minReplicas`'))
+  const { apiVersion = '' } = spec.scaleTargetRef
+  if (!apiVersion.includes('/') && spec.scaleTargetRef.kind !== 'ReplicationController')
+    causes.push(invalid('spec.scaleTargetRef.apiVersion', apiVersion, 'apiVersion must specify API group'))
   for (const field of ['kind', 'name'])
     if (!spec.scaleTargetRef[field]) causes.push(required(`spec.scaleTargetRef.${field}`))
   return causes

@@ -21,6 +21,10 @@ export function validatePodSpec(spec: any, path: string): Cause[] {
         names.add(container.name)
       }
       causes.push(...validateContainer(container, at, list))
+      if (container.securityContext?.procMount === 'Unmasked' && spec.hostUsers !== false)
+        causes.push(
+          invalid(`${at}.securityContext.procMount`, 'Unmasked', '`hostUsers` must be false to use `Unmasked`'),
+        )
       validateMounts(container, at, volumes, causes)
     }
   causes.push(...nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds))
@@ -117,7 +121,7 @@ function validateMounts(container: any, path: string, volumes: Set<string>, caus
 const unchangeable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
 
-/** What a Pod's spec may become (ValidatePodUpdate). Binding sets a node name that was empty. */
+/** What a Pod's spec may become (ValidatePodUpdate). Only a binding gives it a node. */
 export function validatePodUpdate(spec: any, old: any): Cause[] {
   const rest = (pod: any) => {
     const { activeDeadlineSeconds: _, tolerations: __, schedulingGates: ___, ...fields } = pod
@@ -126,7 +130,6 @@ export function validatePodUpdate(spec: any, old: any): Cause[] {
       ...fields,
       containers: images(pod.containers),
       initContainers: images(pod.initContainers),
-      nodeName: old.nodeName ? pod.nodeName : undefined,
       terminationGracePeriodSeconds: old.terminationGracePeriodSeconds < 0 ? 1 : pod.terminationGracePeriodSeconds,
     }
   }

@@ -11,26 +11,31 @@ function template(spec: any, policies: string[], path = 'spec.template'): Cause[
   const { metadata, spec: pod } = spec.template
   const causes = validateLabels(metadata?.labels, `${path}.metadata.labels`)
   causes.push(...validatePodSpec(pod, `${path}.spec`))
-  if (!policies.includes(pod.restartPolicy))
-    causes.push(notSupported(`${path}.spec.restartPolicy`, pod.restartPolicy, policies))
+  const field = `${path}.spec.restartPolicy`
+  if (pod.restartPolicy === 'Always' && !policies.includes('Always'))
+    causes.push(required(field, `valid values: ${policies.map((one) => JSON.stringify(one)).join(', ')}`))
+  else if (!policies.includes(pod.restartPolicy)) causes.push(notSupported(field, pod.restartPolicy, policies))
   return causes
 }
 
 function selected(spec: any, kind: string): Cause[] {
   const { selector } = spec
-  if (!selector) return [required('spec.selector')]
+  const unmatched = invalid(
+    'spec.template.metadata.labels',
+    sorted(spec.template.metadata?.labels),
+    '`selector` does not match template `labels`',
+  )
+  if (!selector) return [required('spec.selector'), unmatched]
   const causes = validateSelector(selector, 'spec.selector')
   if (!selector.matchLabels && !selector.matchExpressions)
     causes.push(invalid('spec.selector', selector, `empty selector is invalid for ${kind}`))
-  else if (causes.length === 0 && !selects(selector, spec.template.metadata.labels))
-    causes.push(
-      invalid(
-        'spec.template.metadata.labels',
-        spec.template.metadata.labels ?? {},
-        '`selector` does not match template `labels`',
-      ),
-    )
+  else if (causes.length === 0 && !selects(selector, spec.template.metadata.labels)) causes.push(unmatched)
   return causes
+}
+
+/** Labels as Go prints a map. */
+function sorted(labels: Record<string, string> | undefined) {
+  return labels ? Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))) : null
 }
 
 function numbers(spec: any, ...fields: string[]): Cause[] {
@@ -55,6 +60,10 @@ function amount(value: unknown, path: string): Cause[] {
 
 function rolling(strategy: any, path: string): Cause[] {
   const { type, rollingUpdate } = strategy ?? {}
+  // The whole strategy is shown, under the names of Go's fields.
+  const shown = { Type: type, RollingUpdate: rollingUpdate ?? null }
+  const types = ['Recreate', 'RollingUpdate']
+  if (!types.includes(type)) return [notSupported(path, shown, types)]
   if (type !== 'RollingUpdate')
     return rollingUpdate
       ? [forbidden(`${path}.rollingUpdate`, `may not be specified when strategy \`type\` is '${type}'`)]
@@ -112,6 +121,9 @@ const statefulSet: Validator = ({ spec }, old) => {
     ...selected(spec, 'statefulset'),
     ...template(spec, ['Always']),
   ]
+  const { podManagementPolicy: policy } = spec
+  if (policy !== 'OrderedReady' && policy !== 'Parallel')
+    causes.push(invalid('spec.podManagementPolicy', policy, "must be 'OrderedReady' or 'Parallel'"))
   const rest = (value: any) => Object.fromEntries(Object.entries(value).filter(([key]) => !changeable.includes(key)))
   if (old && !equal(rest(spec), rest(old.spec)))
     causes.push(
@@ -147,8 +159,20 @@ function jobSpec(spec: any, path: string): Cause[] {
   return causes
 }
 
-const job: Validator = ({ spec }, old) => {
+const job: Validator = ({ metadata, spec }, old) => {
   const causes = jobSpec(spec, 'spec')
+  const { labels } = spec.template.metadata ?? {}
+  if (spec.selector && !selects(spec.selector, labels))
+    causes.push(invalid('spec.template.metadata.labels', sorted(labels), '`selector` does not match template `labels`'))
+  if (!old && !spec.manualSelector && spec.selector && metadata.uid) {
+    const names = ['', 'batch.kubernetes.io/']
+    const expected = names.flatMap((prefix) => [
+      [`${prefix}controller-uid`, metadata.uid],
+      [`${prefix}job-name`, metadata.name],
+    ])
+    if (!selects(spec.selector, Object.fromEntries(expected)))
+      causes.push(invalid('spec.selector', spec.selector, '`selector` not auto-generated'))
+  }
   if (!old) return causes
   if (spec.completionMode !== 'Indexed')
     causes.push(...immutable(spec.completions, old.spec.completions, 'spec.completions'))
