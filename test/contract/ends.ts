@@ -74,9 +74,13 @@ export async function startReal(
   const lacking = node ? (whyNoNode(programs) ?? whyNoBusybox()) : undefined
   if (lacking) return { missing: lacking }
   const home = mkdtempSync(join(tmpdir(), 'cuddle-contract-'))
-  t.after(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }))
+  let stop = async () => {}
+  t.after(async () => {
+    await stop()
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  })
   const cluster = await startRealCluster({ home, programs, node })
-  t.after(() => cluster.stop())
+  stop = cluster.stop
   const { pki, port, controllers } = cluster
   const image = cluster.node && (await pushBusybox(join(home, 'images'), cluster.node.registry))
   return { host: '127.0.0.1', port, ca: pki.ca.cert, ...pki.admin, controllers, image }
