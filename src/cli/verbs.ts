@@ -25,6 +25,7 @@ export const verbs: Record<string, VerbEntry> = {
   console: verb('Inside', 'an IEx or Erlang shell in a running BEAM node', () => import('./verbs/console.ts')),
   rpc: verb('Inside', 'evaluate an expression in a running BEAM node', () => import('./verbs/rpc.ts')),
   observer: verb('Inside', 'what a BEAM node is busy with, live', () => import('./verbs/observer.ts')),
+  'cookie:rotate': verb('Inside', 'give the nodes of a cluster a new cookie', () => import('./verbs/cookie-rotate.ts')),
   releases: verb('Releases', 'list the releases', () => import('./verbs/releases.ts')),
   'releases:info': verb('Releases', 'what is in a release, or why it failed', () => import('./verbs/releases-info.ts')),
   rollback: verb('Releases', 'go back to an older release', () => import('./verbs/rollback.ts')),

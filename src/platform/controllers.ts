@@ -4,6 +4,7 @@ import type { Clock, Logger } from '#lib'
 import type { Controller } from '#operator'
 import { appController } from './app-controller.ts'
 import { meshController } from './beam/controller.ts'
+import { rotationController } from './beam/rotation.ts'
 import { goodbyeController } from './goodbye/controller.ts'
 import type { SignalStore } from './signals/index.ts'
 
@@ -23,5 +24,5 @@ export interface ControllersOptions {
 
 /** All of the platform's controllers. What they declare is what the platform may do in a cluster (platformManifest). */
 export function platformControllers(options: ControllersOptions): Controller<any>[] {
-  return [appController(options), meshController(options), goodbyeController(options)]
+  return [appController(options), meshController(options), rotationController(options), goodbyeController(options)]
 }

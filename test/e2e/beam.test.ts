@@ -38,8 +38,11 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
   await commitEdit(home, repository, 'cuddle.yaml', 'cluster: true', `cluster: true, port: ${port}`)
   const pushed = await home.git(repository, 'push', 'cuddle', 'main')
   assert.equal(pushed.code, 0, pushed.stderr)
-  const secret = await home.kubectl('-n', app, 'get', 'secret', `${app}-cookie`, '-o', 'jsonpath={.data.cookie}')
-  const cookie = Buffer.from(secret.stdout, 'base64').toString()
+  const readCookie = async () => {
+    const secret = await home.kubectl('-n', app, 'get', 'secret', `${app}-cookie`, '-o', 'jsonpath={.data.cookie}')
+    return Buffer.from(secret.stdout, 'base64').toString()
+  }
+  let cookie = await readCookie()
 
   const meshed = (count: number) =>
     until(
@@ -120,5 +123,77 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
     await until(() => home.pid('control') !== control)
     await until(async () => (await home.cuddle(['ps:scale', 'web=3', '-a', app])).code === 0)
     await meshed(3)
+  })
+
+  await t.test('and after scaling down', async () => {
+    assert.equal((await home.cuddle(['ps:scale', 'web=2', '-a', app])).code, 0)
+    await meshed(2)
+    assert.equal((await home.cuddle(['ps:scale', 'web=3', '-a', app])).code, 0)
+    await meshed(3)
+  })
+
+  await t.test('also when the cookie is rotated, with no restart and no connection lost', async () => {
+    const before = await home.json(['ps', '-a', app])
+    const addresses = await running(home)
+    const asked = await home.json(['rpc', '-a', app, '--pod', before[0].pod, ':net_kernel.monitor_nodes(true)'])
+    assert.equal(asked.result, ':ok')
+    const rotated = await home.cuddle(['cookie:rotate', '-a', app])
+    assert.deepEqual([rotated.code, rotated.stdout], [0, '3 nodes took the new cookie\n'], rotated.stderr)
+    const old = cookie
+    cookie = await readCookie()
+    assert.notEqual(cookie, old)
+    await assert.rejects(known(addresses, port, old), { code: 'wrong-cookie' })
+    await meshed(3)
+    const facts = (rows: any[]) => rows.map(({ pod, restarts }) => ({ pod, restarts }))
+    assert.deepEqual(facts(await home.json(['ps', '-a', app])), facts(before))
+    const shown = await home.kubectl('get', 'app', app, '-o', 'yaml')
+    for (const secret of [old, cookie]) assert.ok(!`${shown.stdout}${rotated.stdout}${rotated.stderr}`.includes(secret))
+  })
+
+  await t.test('and the new cookie is what nodes that start, and nodes that were cut apart, connect with', async () => {
+    const [one, other] = await running(home)
+    const node = await connect({ name: `${app}@${one}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
+    await node.rpc('erlang', 'disconnect_node', [atom(`${app}@${other}`)])
+    node.close()
+    assert.equal((await home.cuddle(['ps:scale', 'web=4', '-a', app])).code, 0)
+    await meshed(4)
+  })
+
+  await t.test('a node that began with the old cookie is given the new one', async () => {
+    const [address] = await running(home)
+    const node = await connect({ name: `${app}@${address}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
+    const previous = await home.kubectl('-n', app, 'get', 'secret', `${app}-cookie`, '-o', 'jsonpath={.data.previous}')
+    const old = Buffer.from(previous.stdout, 'base64').toString()
+    await node.rpc('erlang', 'set_cookie', [atom(node.name), atom(old)])
+    node.close()
+    assert.equal((await home.cuddle(['rpc', '-a', app, 'Node.list()'])).code, 0)
+    await until(async () => (await home.cuddle(['cookie:rotate', '-a', app])).code === 0)
+    cookie = await readCookie()
+    await meshed(4)
+  })
+
+  await t.test('a rotation waits for a node that hangs, and goes on when the control process is killed', async () => {
+    const [address] = await running(home)
+    const node = await connect({ name: `${app}@${address}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
+    const pid = Number(textOf(await node.rpc('os', 'getpid', [])))
+    node.close()
+    process.kill(pid, 'SIGSTOP')
+    const progress = async () =>
+      (await home.kubectl('get', 'app', app, '-o', 'jsonpath={.metadata.annotations.cuddle\\.dev/cookie-rotation}'))
+        .stdout
+    const rotating = home.cuddle(['cookie:rotate', '-a', app])
+    try {
+      await until(async () => /^3 of 4 nodes took the new cookie; waiting for pod/.test(await progress()))
+      const control = home.pid('control')
+      process.kill(control, 'SIGKILL')
+      await until(() => home.pid('control') !== control)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await until(async () => (await progress()) === '4 nodes took the new cookie', { timeoutMs: 20_000 })
+    await rotating
+    assert.notEqual(await readCookie(), cookie)
+    cookie = await readCookie()
+    await meshed(4)
   })
 })

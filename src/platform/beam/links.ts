@@ -1,7 +1,7 @@
 import type { BeamNode } from '#beam'
 import type { Kube } from '#kube'
 import type { Clock } from '#lib'
-import { readCookie } from './cookie.ts'
+import { dial } from './cookie.ts'
 import type { BeamPod } from './nodes.ts'
 
 /**
@@ -35,10 +35,7 @@ export function createLinks(options: {
   const links = new Map<string, { identity: string; node: Promise<BeamNode>; open?: BeamNode }>()
 
   const connectTo = async (pod: BeamPod): Promise<BeamNode> => {
-    const { connect } = await import('#beam')
-    const { name, host, port } = pod
-    const cookie = await readCookie(kube, pod)
-    return connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
+    return dial(kube, pod, { ourName, clock, signal, timeoutMs: connectMs })
   }
 
   const drop = (name: string) => {

@@ -45,6 +45,7 @@ test('a pod of a clustered app says how its node is reached', () => {
     port: 9200,
     restarts: 2,
     ready: true,
+    clustered: true,
     cookie: { name: 'shop-cookie', key: 'cookie' },
   })
 })

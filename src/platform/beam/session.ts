@@ -3,7 +3,7 @@ import { Pod } from '#kube'
 import { CuddleError } from '#lib'
 import type { Context } from '../context.ts'
 import { getApp } from '../releases.ts'
-import { readCookie } from './cookie.ts'
+import { dial } from './cookie.ts'
 import { recordEvent } from './events.ts'
 import { type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
 
@@ -52,12 +52,9 @@ export async function openNode(
   node: BeamPod,
   { verb, seat, signal }: { verb: string; seat: number; signal?: AbortSignal },
 ): Promise<BeamNode> {
-  const cookie = await readCookie(context.kube, node)
   // Not with which words: they may hold secrets.
   const message = `${context.user} used "cuddle ${verb}" on pod ${node.pod}`
   await recordEvent(context.kube, context.clock, node.namespace, { type: 'Normal', reason: 'BeamAccess', message })
-  const { connect } = await import('#beam')
-  const { name, host, port } = node
   const ourName = `rem-cuddle-${seat % names}@127.0.0.1`
-  return connect({ name, host, port, cookie, ourName, clock: context.clock, ...(signal && { signal }) })
+  return dial(context.kube, node, { ourName, clock: context.clock, ...(signal && { signal }) })
 }

@@ -3,7 +3,7 @@ import { EndpointSlice, type Kube, Pod } from '#kube'
 import { backoffDelay, type Clock, errorMessage, formatDuration, type Logger } from '#lib'
 import { goodbyeAnnotation, goodbyeVariable, leaveSeconds } from '#manifests'
 import type { Lister } from '#operator'
-import { readCookie } from '../beam/cookie.ts'
+import { dial } from '../beam/cookie.ts'
 import { recordEvent } from '../beam/events.ts'
 import { isRouted } from '../rollout.ts'
 import { heirs, type Leaving } from './leaving.ts'
@@ -69,12 +69,9 @@ export async function farewell(context: Farewells, leaver: Leaving): Promise<voi
 
 /** Tries until the time to hold is over: a node that starts, or is busy, may answer a moment later. */
 async function reach({ kube, clock, signal }: Farewells, { node }: Leaving, until: number): Promise<BeamNode> {
-  const { connect } = await import('#beam')
-  const { name, host, port } = node
   for (let attempt = 0; ; attempt++) {
     try {
-      const cookie = await readCookie(kube, node)
-      return await connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
+      return await dial(kube, node, { ourName, clock, signal, timeoutMs: connectMs })
     } catch (error) {
       if (signal.aborted || clock.monotonic() >= until) throw error
       await clock.sleep(backoffDelay(attempt, retryPause), signal)

@@ -1,7 +1,7 @@
 import type { BeamNode } from '#beam'
 import { type Kube, type KubeObject, type objects, Pod, StatefulSet } from '#kube'
 import { type Clock, CuddleError, errorMessage } from '#lib'
-import { readCookie } from '../beam/cookie.ts'
+import { dial } from '../beam/cookie.ts'
 import { type BeamPod, beamPod } from '../beam/nodes.ts'
 import { labels } from '../kinds.ts'
 import { type LoadedPod, restartsOf, runs } from '../stateful/shape.ts'
@@ -66,13 +66,8 @@ export async function connectAll(
   targets: readonly Target[],
   signal?: AbortSignal,
 ): Promise<BeamNode[]> {
-  const { connect } = await import('#beam')
   const settled = await Promise.allSettled(
-    targets.map(async ({ beam }) => {
-      const { name, host, port } = beam
-      const cookie = await readCookie(kube, beam)
-      return connect({ name, host, port, cookie, ourName, clock, signal, timeoutMs: connectMs })
-    }),
+    targets.map(({ beam }) => dial(kube, beam, { ourName, clock, signal, timeoutMs: connectMs })),
   )
   const failed = settled.findIndex(({ status }) => status === 'rejected')
   if (failed < 0) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
