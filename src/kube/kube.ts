@@ -9,7 +9,7 @@ import type {
   Kube,
   KubeList,
   KubeObject,
-  ListOptions,
+  ListAllOptions,
   ResourceType,
   Transport,
   WatchEvent,
@@ -183,16 +183,21 @@ function objectPath(
   })
 }
 
-async function allPages<T extends KubeObject>(kube: Kube, type: ResourceType<T>, options: ListOptions) {
-  let list: KubeList<T> | undefined
-  for (let token: string | undefined; ; ) {
-    const page = await kube.list(type, { limit: pageSize, ...options, ...(token && { continue: token }) })
-    token = page.metadata.continue
-    const { resourceVersion } = page.metadata
-    if (list) for (const item of page.items) list.items.push(item)
+async function allPages<T extends KubeObject>(
+  kube: Kube,
+  type: ResourceType<T>,
+  { map, ...options }: ListAllOptions<T>,
+) {
+  const ask = (token?: string) => kube.list(type, { limit: pageSize, ...options, ...(token && { continue: token }) })
+  const items: T[] = []
+  for (let pending: Promise<KubeList<T>> | undefined = ask(), list: KubeList<T> | undefined; ; ) {
+    const page: KubeList<T> = await pending
+    const { resourceVersion, continue: token } = page.metadata
+    // The next one is on its way while this one is worked on.
+    if (token) pending = ask(token)
+    for (const item of page.items) items.push(map ? map(item) : item)
     list ??= page
-    list.metadata = { ...(resourceVersion && { resourceVersion }) }
-    if (!token) return list
+    if (!token) return { ...list, metadata: { ...(resourceVersion && { resourceVersion }) }, items }
   }
 }
 

@@ -50,6 +50,11 @@ export interface ListOptions {
   signal?: AbortSignal
 }
 
+export interface ListAllOptions<T extends KubeObject> extends ListOptions {
+  /** Applied to each item as its page comes in, so that what is dropped of a long list is never held at once. */
+  map?: (item: T) => T
+}
+
 export interface WatchOptions extends Omit<ListOptions, 'limit' | 'continue'> {
   timeoutSeconds?: number
   allowWatchBookmarks?: boolean
@@ -159,7 +164,7 @@ export interface Kube {
   /** One page, exactly as asked. */
   list<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<KubeList<T>>
   /** All pages (limit 500 each), restarted when a continue token expires. */
-  listAll<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<KubeList<T>>
+  listAll<T extends KubeObject>(type: ResourceType<T>, options?: ListAllOptions<T>): Promise<KubeList<T>>
   /** POST. Namespace and name (or generateName) from the object's metadata. */
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>
   /** PUT. */

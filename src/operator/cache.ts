@@ -49,7 +49,7 @@ export class Cache<T extends KubeObject = KubeObject> {
 
   /** An ADDED or MODIFIED event. */
   observe(object: T): void {
-    this.#whenWritten(object, () => this.#enter(object, false))
+    this.#whenWritten(object, () => this.#enter(object, () => this.trim(object), false))
     this.reached(object.metadata.resourceVersion)
   }
 
@@ -63,7 +63,7 @@ export class Cache<T extends KubeObject = KubeObject> {
   }
 
   /**
-   * A whole list, complete at `resourceVersion`: what it does not hold is gone, unless it was written since. A list
+   * A whole list of trimmed objects, complete at `resourceVersion`: what it does not hold is gone, unless it was written since. A list
    * that is older than what was seen says that the server went back in time (a restored backup), and is right.
    */
   replace(objects: readonly T[], resourceVersion: string | undefined): void {
@@ -73,7 +73,7 @@ export class Cache<T extends KubeObject = KubeObject> {
     for (const object of objects) {
       present.add(keyOf(object))
       if (reset) this.store.remove(object.metadata.name ?? '', object.metadata.namespace)
-      this.#whenWritten(object, () => this.#enter(object, true))
+      this.#whenWritten(object, () => this.#enter(object, () => object, true))
     }
     for (const previous of [...this.store.all()]) {
       const written = compareResourceVersions(previous.metadata.resourceVersion, resourceVersion) > 0
@@ -103,7 +103,7 @@ export class Cache<T extends KubeObject = KubeObject> {
     // its event has come and gone, and so perhaps has the object
     const waiting = this.#writing.get(keyOf(object))?.waiting ?? []
     if (waiting.length === 0 && compareResourceVersions(this.#seen, object.metadata.resourceVersion) >= 0) return
-    const trimmed = this.#trim(object)
+    const trimmed = this.trim(object)
     this.store.set(trimmed)
     const expected = previous !== undefined && onlyIntended(previous, trimmed, intent)
     this.#options.onChange({ object: trimmed, previous, listed: false, ...(expected && { author }) })
@@ -126,10 +126,10 @@ export class Cache<T extends KubeObject = KubeObject> {
     else event()
   }
 
-  #enter(object: T, listed: boolean): void {
+  #enter(object: T, trim: () => T, listed: boolean): void {
     const previous = this.#get(object)
     if (!isNewer(object, previous)) return
-    const trimmed = this.#trim(object)
+    const trimmed = trim()
     this.store.set(trimmed)
     this.#options.onChange({ object: trimmed, previous, listed })
   }
@@ -143,7 +143,8 @@ export class Cache<T extends KubeObject = KubeObject> {
     return this.store.get(object.metadata.name ?? '', object.metadata.namespace)
   }
 
-  #trim(object: T): T {
+  /** An object as the cache keeps it: without what nobody reads, as `transform` and `freeze` of the options have it. Changes the given one. */
+  trim(object: T): T {
     const { metadata } = object
     delete metadata.managedFields
     if (metadata.annotations && lastApplied in metadata.annotations) delete metadata.annotations[lastApplied]

@@ -95,7 +95,8 @@ export class Reflector<T extends KubeObject = KubeObject> {
 
   async #list(): Promise<void> {
     const { kube, type, cache, signal, namespace } = this.#options
-    const list = await kube.listAll(type, { limit: pageSize, signal, ...(namespace && { namespace }) })
+    const map = (object: T) => cache.trim(object)
+    const list = await kube.listAll(type, { limit: pageSize, signal, map, ...(namespace && { namespace }) })
     this.#heard()
     this.#relists++
     const { resourceVersion = '0' } = list.metadata
