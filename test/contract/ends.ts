@@ -7,7 +7,7 @@ import { createKube, type Kube, loadKubeConfig } from '#kube'
 import { type Clock, type Logger, silentLogger, systemClock } from '#lib'
 import { temporaryDirectory } from '#lib/testing'
 import { pushBusybox, whyNoBusybox } from '../kubernetes/busybox.ts'
-import { startRealCluster } from '../kubernetes/cluster.ts'
+import { type Flags, startRealCluster } from '../kubernetes/cluster.ts'
 import { whyNoNode } from '../kubernetes/node/node.ts'
 import { findPrograms } from '../kubernetes/programs.ts'
 
@@ -24,10 +24,16 @@ export interface TestEnd {
   image?: string
 }
 
+/** What makes our controllers faster than they are. */
+type OurPeriods = Pick<Parameters<typeof startClusterControllers>[0], 'nodeGraceMs' | 'autoscalerPeriodMs'>
+
 type Context = { after(fn: () => void | Promise<void>): void }
 
 /** The embedded cluster in this process, without a node unless it is asked for. */
-export async function startOurs(t: Context, { node = false } = {}): Promise<TestEnd> {
+export async function startOurs(
+  t: Context,
+  { node = false, ...periods }: OurPeriods & { node?: boolean } = {},
+): Promise<TestEnd> {
   const home = temporaryDirectory(t)
   const stop = new AbortController()
   const options = { clock: systemClock, log: silentLogger, signal: stop.signal }
@@ -35,7 +41,7 @@ export async function startOurs(t: Context, { node = false } = {}): Promise<Test
   const store = await openStore({ path: join(home, 'store', 'state.db'), encryptionKey: pki.encryptionKey })
   const api = await startApiServer({ pki, store, port: 0, ...options })
   const kube = createKube(api.transport())
-  const control = await startClusterControllers({ kube, caCertificate: pki.ca.cert, ...options })
+  const control = await startClusterControllers({ kube, caCertificate: pki.ca.cert, ...periods, ...options })
   const agent = node ? await startAgent(home, kube, options) : undefined
   t.after(async () => {
     await agent?.close({ stopPods: true, graceMs: 0 })
@@ -64,7 +70,7 @@ function startAgent(home: string, kube: Kube, options: { clock: Clock; log: Logg
 export async function startReal(
   t: Context,
   env: NodeJS.ProcessEnv,
-  { node = false } = {},
+  { node = false, flags }: { node?: boolean; flags?: Flags } = {},
 ): Promise<TestEnd | { missing: string }> {
   if (env['USE_EXISTING_CLUSTER'] === 'true') {
     return node ? { missing: 'USE_EXISTING_CLUSTER has no registry of ours' } : existing(env['KUBECONFIG'])
@@ -79,7 +85,7 @@ export async function startReal(
     await stop()
     rmSync(home, { recursive: true, force: true, maxRetries: 5 })
   })
-  const cluster = await startRealCluster({ home, programs, node })
+  const cluster = await startRealCluster({ home, programs, node, flags })
   stop = cluster.stop
   const { pki, port, controllers } = cluster
   const image = cluster.node && (await pushBusybox(join(home, 'images'), cluster.node.registry))

@@ -22,12 +22,15 @@ export interface RealCluster {
   stop(): Promise<void>
 }
 
+export type Flags = Record<string, Record<string, string>>
+
 const startUp = 60_000
 
 /**
  * Starts all of it, RBAC and Pod Security on, with keys, state and logs under `home`; resolves when the API is ready, and with
  * `node` a real node as well. With `detached` the processes outlive this one. Throws with the end of the log of the one that died,
  * and when this machine cannot run a node.
+ * @param options.flags further flags by name of the program, without dashes
  * @param options.started told of each process at once, so that somebody else can end it
  */
 export async function startRealCluster(options: {
@@ -36,11 +39,14 @@ export async function startRealCluster(options: {
   node?: boolean
   detached?: boolean
   started?: (name: string, pid: number) => void
+  flags?: Flags | undefined
 }): Promise<RealCluster> {
   const { home, programs } = options
   const reason = options.node && whyNoNode(programs)
   if (reason) throw new CuddleError('no-node', reason)
   const processes = createProcesses(options)
+  const { start } = processes
+  processes.start = (name, command, flags) => start(name, command, { ...flags, ...options.flags?.[name] })
   const stop = async () => {
     await endMachine(home)
     await processes.stop()

@@ -32,6 +32,10 @@ export interface ClusterControllersOptions {
   ingressAddress?: string
   /** Where autoscalers have their metrics from. @default the cluster's metrics APIs */
   metrics?: MetricsSource
+  /** How often each autoscaler looks, ms. @default 3000 */
+  autoscalerPeriodMs?: number
+  /** Without a heartbeat for so long a node counts as lost, ms. @default 50000 */
+  nodeGraceMs?: number
 }
 
 /** What kube-controller-manager does, as controllers of one operator: start them together, so that they share caches. */

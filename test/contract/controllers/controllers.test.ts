@@ -22,10 +22,24 @@ const only = process.env['SCENARIO'] ?? ''
 const most = Number(process.env['CONTRACT_SHOWN'] ?? 20)
 /** Scenarios at a time: they mostly wait. */
 const atOnce = 12
+/** Both have the same times: a node is lost, and an autoscaler looks, sooner than by default. */
+const nodeGraceMs = 6_000
+const periodMs = 500
+const flags = {
+  'kube-controller-manager': {
+    'kube-api-qps': '1000',
+    'kube-api-burst': '2000',
+    'node-monitor-period': '500ms',
+    'node-monitor-grace-period': `${nodeGraceMs}ms`,
+    'horizontal-pod-autoscaler-sync-period': `${periodMs}ms`,
+    'horizontal-pod-autoscaler-initial-readiness-delay': '0s',
+  },
+  'kube-apiserver': { 'enable-aggregator-routing': 'true' },
+}
 const known = new KnownDifferences(differences)
 
 test('controllers compared', { concurrency: atOnce, timeout: 600_000 }, async (t) => {
-  const [ours, real] = await Promise.all([startOurs(t), findReal(t)])
+  const [ours, real] = await Promise.all([startOurs(t, { nodeGraceMs, autoscalerPeriodMs: periodMs }), findReal(t)])
   const there = 'missing' in real ? undefined : real
   if ('missing' in real) {
     await t.test('the real controllers', { skip: `only the embedded ones were watched: ${real.missing}` }, () => {})
@@ -46,7 +60,7 @@ test('controllers compared', { concurrency: atOnce, timeout: 600_000 }, async (t
 async function findReal(t: Parameters<typeof startReal>[0]): Promise<TestEnd | { missing: string }> {
   // Hollow nodes beside those of a cluster that somebody uses would get its pods.
   if (process.env['USE_EXISTING_CLUSTER'] === 'true') return { missing: 'USE_EXISTING_CLUSTER has nodes of its own' }
-  const real = await startReal(t, process.env)
+  const real = await startReal(t, process.env, { flags })
   return 'missing' in real || real.controllers ? real : { missing: 'there is no kube-controller-manager' }
 }
 

@@ -71,8 +71,10 @@ function normalise(object: KubeObject, hashes: Hashes): Record<string, unknown> 
     if (key === 'observedGeneration') return value === generation ? '<current>' : '<behind>'
     if (Array.isArray(value)) {
       const items = value.map((one) => walk(one))
-      const list = items.every((one) => isObject(one) && typeof one['type'] === 'string') || key === 'endpoints'
-      return list ? items.sort((a, b) => order(stableStringify(a as any), stableStringify(b as any))) : items
+      if (items.every((one) => isObject(one) && typeof one['type'] === 'string'))
+        return items.sort((a: any, b: any) => order(a.type, b.type))
+      const text = (one: unknown) => stableStringify(one as any)
+      return key === 'endpoints' ? items.sort((a, b) => order(text(a), text(b))) : items
     }
     if (!isObject(value)) return value
     // A time that is not set is null in Go's JSON: whether it is, is the contract suite's business.

@@ -31,3 +31,27 @@ export function deployment(world: World, name: string, spec: object = {}, option
 export function image(tag: number | string): object {
   return { spec: { template: { spec: { containers: [{ name: 'app', image: `example.com/app:${tag}` }] } } } }
 }
+
+export function statefulSet(world: World, name: string, spec: object = {}, options: TemplateOptions = {}): object {
+  const selector = { matchLabels: { app: name } }
+  return {
+    metadata: { name },
+    spec: { serviceName: name, selector, template: template(world, name, options), ...spec },
+  }
+}
+
+export function daemonSet(world: World, name: string, spec: object = {}, options: TemplateOptions = {}): object {
+  const selector = { matchLabels: { app: name } }
+  return { metadata: { name }, spec: { selector, template: template(world, name, options), ...spec } }
+}
+
+export function job(world: World, name: string, spec: object = {}, options: TemplateOptions = {}): object {
+  const { spec: pod, ...more } = options
+  const made = template(world, name, { ...more, spec: { restartPolicy: 'Never', ...pod } })
+  return { metadata: { name }, spec: { template: made, ...spec } }
+}
+
+export function pod(world: World, name: string, options: TemplateOptions = {}): object {
+  const { metadata, spec } = template(world, name, options)
+  return { metadata: { ...metadata, name }, spec }
+}

@@ -74,6 +74,8 @@ class Kubelet {
       if (host === undefined) return axn
       const due = this.#dueIn(pod)
       if (due > 0) return axn.requeueAfter(due)
+      const over = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
+      if (over && !pod.metadata.deletionTimestamp) return axn
       if (!pod.metadata.deletionTimestamp) return axn.status(statusOf(pod, this.#life(pod), host, axn.clock.now()))
       if (pod.metadata.annotations?.[lingersAnnotation] !== undefined) return axn
       return axn.run('end the pod', () => this.#end(pod, host))

@@ -6,11 +6,7 @@ import type { History } from './behavior.ts'
 import { type AutoscalerPlan, planAutoscaler, recordChange } from './decide.ts'
 import { kubeMetrics, type MetricsSource } from './metrics.ts'
 
-/**
- * How often each autoscaler looks, ms; kube-controller-manager's --horizontal-pod-autoscaler-sync-period, there 15 s for the sake of
- * thousands of them.
- */
-const period = 3_000
+const defaultPeriod = 3_000
 /** A target that is not there yet may be about to be created. */
 const soon = 1_000
 const fresh: History = { recommendations: [], added: [], removed: [] }
@@ -19,10 +15,16 @@ export interface AutoscalerOptions {
   clock: Clock
   /** @default the cluster's metrics APIs */
   metrics?: MetricsSource
+  /**
+   * How often each autoscaler looks, ms; kube-controller-manager's --horizontal-pod-autoscaler-sync-period, there 15 s for the sake
+   * of thousands of them. @default 3000
+   */
+  autoscalerPeriodMs?: number
 }
 
 /** Scales whatever has a scale subresource, by its metrics: see `planAutoscaler`. */
-export function autoscalerController({ clock, metrics }: AutoscalerOptions): Controller<any> {
+export function autoscalerController({ clock, metrics, autoscalerPeriodMs }: AutoscalerOptions): Controller<any> {
+  const period = autoscalerPeriodMs ?? defaultPeriod
   const histories = new Map<string, History>()
   let source = metrics
 

@@ -4,14 +4,21 @@ import { type Axn, type Controller, controller } from '#operator'
 import { evictIn, graceMs, isLost, type Sighting, sight, taintsFor } from './judge.ts'
 
 const leaseNamespace = 'kube-node-lease'
-const lookEvery = 10_000
+const defaultLookEvery = 10_000
 
 /**
  * Watches over nodes: one whose lease is not renewed gets Ready=Unknown, its pods Ready=False and, after their
  * toleration, are evicted. All times are measured here, from when this process saw a thing happen, so neither a restart of the control
  * process nor a machine that slept evicts anybody.
  */
-export function nodeLifecycleController({ clock }: { clock: Clock }): Controller<any> {
+export function nodeLifecycleController({
+  clock,
+  nodeGraceMs = graceMs,
+}: {
+  clock: Clock
+  nodeGraceMs?: number
+}): Controller<any> {
+  const lookEvery = Math.min(defaultLookEvery, nodeGraceMs / 5)
   const sightings = new Map<string, Sighting>()
   const taintedSince = new Map<string, number>()
 
@@ -26,7 +33,7 @@ export function nodeLifecycleController({ clock }: { clock: Clock }): Controller
     const sighting = sight(before, heartbeat, now, lookEvery)
     sightings.set(uid, sighting)
     if (before && sighting.seenAt === now && before.renewTime === sighting.renewTime) taintedSince.clear()
-    const lost = isLost(sighting, now)
+    const lost = isLost(sighting, now, nodeGraceMs)
     const status = lost ? 'Unknown' : (ready?.['status'] ?? 'Unknown')
 
     if (lost && ready?.['status'] !== 'Unknown')
@@ -37,7 +44,7 @@ export function nodeLifecycleController({ clock }: { clock: Clock }): Controller
       axn = axn.patch({ type: Node, name: axn.name }, { metadata: { resourceVersion }, spec: { taints } })
     }
     const due = await drain(axn, node, taints as objects.Taint[], status, taintedSince)
-    return axn.requeueAfter(Math.min(lookEvery, due ?? graceMs))
+    return axn.requeueAfter(Math.min(lookEvery, due ?? nodeGraceMs))
   }
 
   return controller(Node, {

@@ -21,8 +21,8 @@ export function sight(before: Sighting | undefined, renewTime: string, now: numb
   return { ...before, lookedAt: now }
 }
 
-export function isLost(sighting: Sighting, now: number): boolean {
-  return now - sighting.seenAt >= graceMs
+export function isLost(sighting: Sighting, now: number, grace = graceMs): boolean {
+  return now - sighting.seenAt >= grace
 }
 
 type Taint = Pick<objects.Taint, 'key' | 'effect'> & { timeAdded?: string }

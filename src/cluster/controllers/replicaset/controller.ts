@@ -59,7 +59,8 @@ export function replicaSetController({ clock }: { clock: Clock }): Controller<an
     for (const { reason, message } of outcome.events) axn = axn.event(reason, message)
     if (nextIn !== undefined) axn = axn.requeueAfter(nextIn)
     if (failure) {
-      axn = axn.event(failure.reason, failure.message, { type: 'Warning' })
+      const doing = failure.reason === 'FailedCreate' ? 'creating' : 'deleting'
+      axn = axn.event(failure.reason, `Error ${doing}: ${failure.message}`, { type: 'Warning' })
       const attempt = failures.get(uid) ?? 0
       failures.set(uid, attempt + 1)
       axn = axn.requeueAfter(backoffDelay(attempt, { initial: 50, max: 60_000 }))
@@ -90,8 +91,7 @@ async function createPods(axn: Axn<any>, rs: objects.ReplicaSet, count: number):
     outcome.created.push(created)
     outcome.events.push({ reason: 'SuccessfulCreate', message: `Created pod: ${created.metadata.name}` })
   })
-  if (error !== undefined)
-    outcome.failure = { reason: 'FailedCreate', message: `Error creating: ${errorMessage(error)}` }
+  if (error !== undefined) outcome.failure = { reason: 'FailedCreate', message: errorMessage(error) }
   return outcome
 }
 
@@ -110,7 +110,7 @@ async function deletePods(
     } catch (error) {
       if (isNotFound(error) || isConflict(error)) return
       departed.remove(uid!)
-      outcome.failure = { reason: 'FailedDelete', message: `Error deleting: ${errorMessage(error)}` }
+      outcome.failure = { reason: 'FailedDelete', message: errorMessage(error) }
     }
   }
   await Promise.all(victims.map(remove))
