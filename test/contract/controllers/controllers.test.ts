@@ -23,8 +23,10 @@ const most = Number(process.env['CONTRACT_SHOWN'] ?? 20)
 /** Scenarios at a time: they mostly wait. */
 const atOnce = 12
 /** Both have the same times: a node is lost, and an autoscaler looks, sooner than by default. */
-const nodeGraceMs = 6_000
+const nodeGraceMs = 10_000
 const periodMs = 500
+/** Beta, and off unless asked for. */
+const gates = 'MaxUnavailableStatefulSet=true'
 const flags = {
   'kube-controller-manager': {
     'kube-api-qps': '1000',
@@ -32,9 +34,10 @@ const flags = {
     'node-monitor-period': '500ms',
     'node-monitor-grace-period': `${nodeGraceMs}ms`,
     'horizontal-pod-autoscaler-sync-period': `${periodMs}ms`,
+    'feature-gates': gates,
     'horizontal-pod-autoscaler-initial-readiness-delay': '0s',
   },
-  'kube-apiserver': { 'enable-aggregator-routing': 'true' },
+  'kube-apiserver': { 'enable-aggregator-routing': 'true', 'feature-gates': gates },
 }
 const known = new KnownDifferences(differences)
 

@@ -44,9 +44,12 @@ export class Lockstep {
   async #settle(real: { world: World; label: string; go: () => void }, ours: typeof real): Promise<void> {
     try {
       const deadline = Date.now() + patienceMs
-      let found: Difference[]
+      let found: Difference[] = []
+      let before: readonly Frame[] = []
       do {
-        found = between(real.label, real.world.look(), ours.world.look())
+        const now = [real.world.look(), ours.world.look()]
+        if (now.some((frame, index) => frame !== before[index])) found = differ(now[0], now[1], `[${real.label}]`)
+        before = now
         if (found.every((one) => this.#seen.has(place(one)) || this.#isKnown(one))) break
         await new Promise((resolve) => setTimeout(resolve, pollMs))
       } while (Date.now() < deadline)
@@ -69,8 +72,4 @@ function place({ at }: Difference): string {
     .replace(/^\[[^\]]*\] /, '')
     .replace(/ \(\d+\)/, '')
     .replace(/\[\d+\]/g, '[]')
-}
-
-function between(label: string, real: Frame, ours: Frame): Difference[] {
-  return differ(real, ours, `[${label}]`)
 }

@@ -41,6 +41,7 @@ export class World {
   readonly #options: WorldOptions
   readonly #hashes = new Hashes()
   readonly #later: (() => Promise<unknown>)[] = []
+  #looked: { versions: string; frame: Frame } | undefined
   #kinds: readonly ResourceType<any>[] = compared
   #edit: (object: any) => unknown = (object) => object
 
@@ -165,8 +166,15 @@ export class World {
     await this.until(`${label}, still`, expected)
   }
 
+  /** What there is, as it is compared. */
   look(): Frame {
     const objects = this.#kinds.flatMap((type) => this.list(type))
+    const versions = objects.map(({ metadata }) => `${metadata.uid}@${metadata.resourceVersion}`).join()
+    if (this.#looked?.versions !== versions) this.#looked = { versions, frame: this.#frame(objects) }
+    return this.#looked.frame
+  }
+
+  #frame(objects: readonly KubeObject[]): Frame {
     this.#hashes.learn(objects)
     const edited = objects.map((object) => this.#edit(object) as KubeObject | undefined)
     return frameOf(

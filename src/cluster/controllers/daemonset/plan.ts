@@ -1,6 +1,6 @@
 import type { objects } from '#kube'
 import { nodeMatches, untolerated } from '../../scheduler/index.ts'
-import { availableIn, isAvailable, isReady, revisionLabel, scaled } from '../shared/index.ts'
+import { availableIn, isAvailable, isReady, isTerminal, revisionLabel, scaled } from '../shared/index.ts'
 import { daemonTolerations, nodeOf } from './daemon-pod.ts'
 
 type DaemonSet = objects.DaemonSet
@@ -190,7 +190,7 @@ function statusOf({ set, hash, now }: DaemonInput, places: readonly Place[]): Re
   const minReady = set.spec?.minReadySeconds ?? 0
   const counts = { desired: 0, current: 0, misscheduled: 0, ready: 0, available: 0, updated: 0 }
   for (const { run, pods } of places) {
-    const [pod] = pods
+    const pod = pods.find((each) => !(isGoing(each) && isTerminal(each)))
     if (!run) {
       if (pod) counts.misscheduled++
       continue
@@ -200,7 +200,7 @@ function statusOf({ set, hash, now }: DaemonInput, places: readonly Place[]): Re
     counts.current++
     if (isReady(pod)) counts.ready++
     if (isAvailable(pod, minReady, now)) counts.available++
-    if (pods.some((each) => !isGoing(each) && each.metadata.labels?.[revisionLabel] === hash)) counts.updated++
+    if (pod.metadata.labels?.[revisionLabel] === hash) counts.updated++
   }
   const unavailable = counts.desired - counts.available
   return {

@@ -3,7 +3,7 @@ import { rfc3339 } from '#lib'
 import { isReady, isTerminal, setCondition, unlessZero } from '../shared/index.ts'
 import { formatIndexes } from './indexes.ts'
 import { indexOf, isIndexed, isPerIndex, replacesOnlyFailed, trackingFinalizer } from './kinds.ts'
-import { count, type Tally } from './tally.ts'
+import { count, endOf, type Tally } from './tally.ts'
 import { judge, type Verdict } from './verdict.ts'
 
 type Job = objects.Job
@@ -69,9 +69,7 @@ export function planJob(input: JobInput): JobPlan {
   let startTime: string | undefined = before.startTime
   if (!startTime && !suspended) startTime = rfc3339(now)
 
-  const target = conditions.find(
-    ({ type, status }) => (type === 'FailureTarget' || type === 'SuccessCriteriaMet') && status === 'True',
-  )
+  const target = endOf(job)
   let verdict: Verdict | undefined = target && {
     type: target.type === 'FailureTarget' ? 'Failed' : 'Complete',
     reason: target.reason,

@@ -37,7 +37,10 @@ export interface Tally {
   newlyFailed: number
 }
 
-/** Moves finished pods through the stages noted → untracked → counted. */
+/**
+ * Moves finished pods through the stages noted → untracked → counted. Once it is decided how the Job ends, how the pods that still ran
+ * end decides nothing: of a Job that failed they have failed, of one that met its success criteria they are not counted.
+ */
 export function count({ job, pods }: { job: Job; pods: readonly Pod[] }): Tally {
   const before = (job.status ?? {}) as Record<string, any>
   const noted = {
@@ -45,6 +48,7 @@ export function count({ job, pods }: { job: Job; pods: readonly Pod[] }): Tally 
     failed: new Set<string>(before.uncountedTerminatedPods?.failed ?? []),
   }
   const completions = job.spec?.completions ?? 0
+  const end = endOf(job)?.type
   const completed = parseIndexes(before.completedIndexes, completions)
   const failedIndexes = isPerIndex(job) ? parseIndexes(before.failedIndexes, completions) : new Set<number>()
   const fresh = { succeeded: [] as string[], failed: [] as string[] }
@@ -58,6 +62,14 @@ export function count({ job, pods }: { job: Job; pods: readonly Pod[] }): Tally 
       untrack.push(pod)
       continue
     }
+    if (end === 'SuccessCriteriaMet') {
+      untrack.push(pod)
+      continue
+    }
+    if (end === 'FailureTarget') {
+      failing.push({ pod, ignored: failureAction(job, pod).action === 'Ignore' })
+      continue
+    }
     if (pod.status?.phase === 'Succeeded') {
       fresh.succeeded.push(uid)
       const index = indexOf(pod)
@@ -69,13 +81,15 @@ export function count({ job, pods }: { job: Job; pods: readonly Pod[] }): Tally 
       failing.push({ pod, ignored: action === 'Ignore' })
     }
   }
-  const retries = isPerIndex(job) ? retriesOf(failing, completed, failedIndexes) : new Map()
+  const retries = isPerIndex(job) && !end ? retriesOf(failing, completed, failedIndexes) : new Map()
   for (const { pod, ignored } of failing) {
     // The last failed pod of an index keeps the count of its failures until another carries it on.
     if (retries.has(indexOf(pod)!) && !isReplaced(pod, pods)) continue
     if (ignored) untrack.push(pod)
     else fresh.failed.push(pod.metadata.uid!)
   }
+  // Ignored failures make the next try wait as well.
+  const ignored = failing.filter((one) => one.ignored).length
   const succeeded = isIndexed(job) ? completed.size : (before.succeeded ?? 0) + noted.succeeded.size
   const failed = (before.failed ?? 0) + noted.failed.size
   return {
@@ -94,8 +108,16 @@ export function count({ job, pods }: { job: Job; pods: readonly Pod[] }): Tally 
     failJob,
     untrack,
     newlySucceeded: fresh.succeeded.length,
-    newlyFailed: fresh.failed.length,
+    newlyFailed: fresh.failed.length + ignored,
   }
+}
+
+/** The condition that says how the Job ends, while its pods still do (KEP-3329, KEP-3998). */
+export function endOf(job: Job): Record<string, any> | undefined {
+  const conditions = (job.status?.conditions ?? []) as Record<string, any>[]
+  return conditions.find(
+    ({ type, status }) => (type === 'FailureTarget' || type === 'SuccessCriteriaMet') && status === 'True',
+  )
 }
 
 /** Does this failure end its index? */

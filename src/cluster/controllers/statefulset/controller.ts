@@ -67,6 +67,8 @@ export function statefulSetController({ clock }: { clock: Clock }): Controller<a
     }
     for (const pod of plan.delete) axn = await deletePod(axn, pod)
     if (plan.nextIn !== undefined) axn = axn.requeueAfter(plan.nextIn)
+    // What was current until now is history, and may be too much of it.
+    if (plan.status['currentRevision'] !== set.status?.currentRevision) axn = axn.requeueAfter(0)
     return axn.status({ ...plan.status, replicas: plan.status['replicas'] + plan.create.length })
   })
 }
@@ -113,7 +115,7 @@ export function podOf(
   template: Record<string, any>,
 ): KubeObject {
   const name = `${set.metadata.name}-${ordinal}`
-  const pod = podFromTemplate(StatefulSet, set as any, template, { name })
+  const pod = podFromTemplate(StatefulSet, set as any, template, { name, generateName: `${set.metadata.name}-` })
   pod.metadata.labels = {
     ...pod.metadata.labels,
     'statefulset.kubernetes.io/pod-name': name,

@@ -136,8 +136,9 @@ function statusOf({ set, pods, updateRevision, currentRevision, now }: StatefulI
   const ready = mine.filter(isReady).length
   const updated = at(updateRevision)
   const replicas = set.spec?.replicas ?? 1
-  // The current revision moves only when everything is new and up.
-  const done = updated === replicas && mine.length === replicas && ready === replicas
+  // The current revision moves only when everything is new and up, and never by OnDelete (completeRollingUpdate).
+  const rolling = set.spec?.updateStrategy?.type !== 'OnDelete'
+  const done = rolling && updated === replicas && mine.length === replicas && ready === replicas
   const current = done ? updateRevision : currentRevision
   return {
     observedGeneration: set.metadata.generation,

@@ -115,11 +115,20 @@ const changeable = [
   'minReadySeconds',
 ]
 
+/** A StatefulSet's spec as its pods will be: each claim is a volume of that name, in place of the template's own. */
+function withClaims(spec: any): any {
+  const claims = (spec.volumeClaimTemplates ?? []).map(({ metadata }: any) => metadata?.name)
+  if (claims.length === 0) return spec
+  const own = (spec.template.spec.volumes ?? []).filter(({ name }: any) => !claims.includes(name))
+  const volumes = [...claims.map((name: string) => ({ name, emptyDir: {} })), ...own]
+  return { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, volumes } } }
+}
+
 const statefulSet: Validator = ({ spec }, old) => {
   const causes = [
     ...numbers(spec, 'replicas', 'minReadySeconds', 'revisionHistoryLimit'),
     ...selected(spec, 'statefulset'),
-    ...template(spec, ['Always']),
+    ...template(withClaims(spec), ['Always']),
   ]
   const { podManagementPolicy: policy } = spec
   if (policy !== 'OrderedReady' && policy !== 'Parallel')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { DaemonSet, Node, Pod } from '#kube'
+import { compared } from '../kinds.ts'
 import { daemonSet, image } from '../objects.ts'
 import { scenario } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -23,6 +24,13 @@ const is = (w: World, ...expected: string[]) => {
     return status?.observedGeneration === metadata.generation && status?.numberReady === ready && leaving === 0
   }
 }
+/** Which node is next is nobody's promise. */
+const anyNode = (w: World) =>
+  w.compare(compared, (object) => {
+    if (object.kind !== 'Pod') return object
+    const { nodeName: _, affinity: __, ...spec } = object.spec
+    return { ...object, spec }
+  })
 const on = (w: World, name: string) => w.pods().find((pod) => pod.spec?.nodeName === `${w.ns}-${name}`)!
 
 scenario('daemons follow nodes', async (w) => {
@@ -44,6 +52,7 @@ scenario('daemons follow nodes', async (w) => {
 })
 
 scenario('a rollout of daemons, one after another', async (w) => {
+  anyNode(w)
   for (const name of ['a', 'b', 'c']) await w.node(name)
   await w.create(DaemonSet, daemonSet(w, 'agent', {}, { does: 'running' }))
   await w.until('three', () => w.pods({ phase: 'Running' }).length === 3)
@@ -71,6 +80,7 @@ scenario('a rollout of daemons, one after another', async (w) => {
 })
 
 scenario('a rollout of daemons, with surge', async (w) => {
+  anyNode(w)
   for (const name of ['a', 'b']) await w.node(name)
   const updateStrategy = { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }
   await w.create(DaemonSet, daemonSet(w, 'agent', { updateStrategy }, { does: 'running' }))
@@ -81,13 +91,14 @@ scenario('a rollout of daemons, with surge', async (w) => {
   for (let done = 1; done <= 2; done++) {
     const fresh = { image: 'example.com/app:2', ready: false, phase: 'Running' }
     await w.until(`pod ${done}`, () => w.pods(fresh).length === 1)
-    await w.frame(`${done} of 2 is added`, () => w.find(DaemonSet, 'agent')!.status!.updatedNumberScheduled === done)
+    await w.frame(`${done} of 2 is added`, () => w.pods(fresh).length === 1)
     await w.tell('ready', fresh)
   }
   await w.frame('rolled out', is(w, 'a:2 ready', 'b:2 ready'))
 })
 
 scenario('half of the daemons may be away', async (w) => {
+  anyNode(w)
   for (const name of ['a', 'b', 'c', 'd']) await w.node(name)
   const updateStrategy = { rollingUpdate: { maxUnavailable: '50%' } }
   await w.create(DaemonSet, daemonSet(w, 'agent', { updateStrategy }, { does: 'running' }))
