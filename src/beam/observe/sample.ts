@@ -16,6 +16,8 @@ export interface Sample {
   schedulers: readonly number[]
   /** Of the online dirty CPU schedulers: long NIFs. */
   dirtyCpuUtilisation: number | undefined
+  /** Since the node started, in milliseconds. */
+  uptimeMs: number
   schedulersOnline: number
   schedulersTotal: number
   /** Processes and ports ready to run and waiting for a scheduler. */
@@ -56,6 +58,7 @@ export interface Counters {
   reclaimedWords: number
   inputBytes: number
   outputBytes: number
+  uptimeMs: number
   /** Whether the app has a table of numbers that can be read. */
   publishes: boolean
   published: Readonly<Record<string, number>>
@@ -68,7 +71,7 @@ const count = (term: Term | undefined) => numberOf(term) ?? 0
 export function readCounters(values: readonly Term[]): Counters {
   const [time, wall, queues, memory, schedulers, online, dirtyOnline, ...rest] = values
   const [processes, ports, atoms, ets] = [0, 2, 4, 6].map((i) => ({ count: count(rest[i]), limit: count(rest[i + 1]) }))
-  const [reductions, collection, io, size, rows] = rest.slice(8)
+  const [reductions, collection, io, clock, size, rows] = rest.slice(8)
   return {
     atUs: count(time),
     wallTime: wallTime(wall),
@@ -83,6 +86,7 @@ export function readCounters(values: readonly Term[]): Counters {
     reclaimedWords: count(at(collection, 1)),
     inputBytes: count(at(at(io, 0), 1)),
     outputBytes: count(at(at(io, 1), 1)),
+    uptimeMs: count(at(clock, 0)),
     publishes: isReadable(size),
     published: publishedNumbers(rows),
   }
@@ -118,6 +122,7 @@ export function sampleBetween(before: Counters, after: Counters): Sample {
     utilisation: mean(normal),
     schedulers: normal,
     dirtyCpuUtilisation: mean(dirty),
+    uptimeMs: after.uptimeMs,
     schedulersOnline: after.online,
     schedulersTotal: after.schedulers,
     runQueue: {

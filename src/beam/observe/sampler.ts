@@ -39,6 +39,7 @@ const readings: readonly Mfa[] = [
   statistic('reductions'),
   statistic('garbage_collection'),
   statistic('io'),
+  statistic('wall_clock'),
   tableSize,
 ]
 

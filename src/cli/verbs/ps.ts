@@ -10,7 +10,7 @@ export default {
   options: {
     ...appOption,
     all: { type: 'boolean', describe: 'those too that ran to their end' },
-    beam: { type: 'boolean', describe: 'how busy the BEAM node in each pod is, over one second' },
+    beam: { type: 'boolean', describe: 'how busy the BEAM node in each pod is' },
   },
   examples: ['cuddle ps', 'cuddle ps --all', 'cuddle ps --beam', 'cuddle ps -a shop --json'],
   async run(invocation) {
@@ -69,6 +69,10 @@ async function beam({ out, signal }: Invocation, context: Context, app: string):
           ],
     ),
   )
+  for (const row of rows) {
+    const numbers = 'error' in row ? [] : Object.entries(row.published)
+    if (numbers.length > 0) out.print(`${row.pod}: ${numbers.map(([name, value]) => `${name}=${value}`).join(' ')}`)
+  }
   for (const row of failed) out.note(`${row.pod}: ${row.error}`)
   return code
 }

@@ -1,6 +1,7 @@
-import type { ApplicationTree, BeamNode, ProcessInfo, Sample, SupervisionNode, TopBy } from '#beam'
+import type { ApplicationTree, BeamNode, ProcessInfo, Sample, SupervisionNode, TopBy, Usage } from '#beam'
 import { errorMessage } from '#lib'
 import type { Context } from '../context.ts'
+import { type BeamNodeObject, nodesGroup, nodesPlural, nodesVersion } from '../signals/nodes.ts'
 import type { BeamPod } from './nodes.ts'
 import { openNode } from './session.ts'
 
@@ -10,35 +11,53 @@ export interface NodeUsage {
   node: string
   /** Of the online schedulers, 0 to 1. */
   utilisation: number | null
+  dirtyCpuUtilisation: number | null
   schedulers: number
+  /** How many it could be given without a restart. */
+  schedulersTotal: number
   runQueue: number
   memoryBytes: number
+  /** Bytes, by kind. */
+  memory: Readonly<Record<string, number>>
   processes: number
   processLimit: number
   /** The longest message queue of any process. */
   maxMessageQueue: number
   uptimeMs: number
   otpRelease: string
+  ports: Usage
+  atoms: Usage
+  ets: Usage
+  perSecond: Readonly<Record<string, number>>
+  /** Numbers that the app publishes itself. */
+  published: Readonly<Record<string, number>>
+  /** The platform's own readings, an average over some seconds, or a look at the node itself over one. */
+  from: 'platform' | 'node'
 }
 
 const windowMs = 1_000
 
-/** How busy each node is over one second; a node that cannot be asked is an error, and hides no other. */
+/**
+ * How busy each node is, as the platform has read it; of nodes that it has no fresh reading of, as they say themselves over one
+ * second. A node that cannot be asked is an error, and hides no other.
+ */
 export async function nodeUsage(
   context: Context,
   pods: readonly BeamPod[],
   options: { seat: number; signal?: AbortSignal },
 ): Promise<(NodeUsage | { pod: string; process: string; node: string; error: string })[]> {
-  const { createSampler, topProcesses } = await import('#beam')
+  const read = new Map((await readNodes(context, pods[0]?.namespace)).map((one) => [one.metadata.name, one]))
   const ask = async (pod: BeamPod): Promise<NodeUsage> => {
+    const known = read.get(pod.pod)
+    if (known?.node === pod.name) return fromReading(known)
+    const { createSampler, topProcesses } = await import('#beam')
     const node = await openNode(context, pod, { verb: 'ps --beam', ...options })
     try {
       const sampler = await createSampler(node)
       await context.clock.sleep(windowMs, options.signal)
-      const [sample, longest, uptimeMs] = await Promise.all([
+      const [sample, longest] = await Promise.all([
         sampler.sample(),
         topProcesses(node, { by: 'message_queue_len', limit: 1 }),
-        uptime(node),
       ])
       sampler.close()
       return {
@@ -46,14 +65,23 @@ export async function nodeUsage(
         process: pod.process,
         node: pod.name,
         utilisation: sample.utilisation ?? null,
+        dirtyCpuUtilisation: sample.dirtyCpuUtilisation ?? null,
         schedulers: sample.schedulersOnline,
+        schedulersTotal: sample.schedulersTotal,
         runQueue: sample.runQueue.total,
         memoryBytes: sample.memory.total ?? 0,
+        memory: sample.memory,
         processes: sample.processes.count,
         processLimit: sample.processes.limit,
         maxMessageQueue: longest.processes[0]?.messageQueueLength ?? 0,
-        uptimeMs,
+        uptimeMs: sample.uptimeMs,
         otpRelease: node.otpRelease,
+        ports: sample.ports,
+        atoms: sample.atoms,
+        ets: sample.ets,
+        perSecond: sample.perSecond,
+        published: sample.published,
+        from: 'node',
       }
     } finally {
       node.close()
@@ -64,6 +92,34 @@ export async function nodeUsage(
       ask(pod).catch((error) => ({ pod: pod.pod, process: pod.process, node: pod.name, error: errorMessage(error) })),
     ),
   )
+}
+
+/** What the platform's metrics server has; nothing where it does not run or may not be asked. */
+async function readNodes(context: Context, namespace: string | undefined): Promise<BeamNodeObject[]> {
+  if (namespace === undefined) return []
+  const path = `/apis/${nodesGroup}/${nodesVersion}/namespaces/${namespace}/${nodesPlural}`
+  return context.kube.request('GET', path).then(
+    ({ items }) => items ?? [],
+    () => [],
+  )
+}
+
+function fromReading(read: BeamNodeObject): NodeUsage {
+  const { node, process, utilisation, dirtyCpuUtilisation, memory, uptimeMs, otpRelease } = read
+  const { ports, atoms, ets, perSecond, published } = read
+  return {
+    ...{ pod: read.metadata.name, process, node, utilisation, dirtyCpuUtilisation },
+    schedulers: read.schedulersOnline,
+    schedulersTotal: read.schedulersTotal,
+    runQueue: Math.round(read.runQueue * 10) / 10,
+    memoryBytes: memory['total'] ?? 0,
+    memory,
+    processes: read.processes.count,
+    processLimit: read.processes.limit,
+    maxMessageQueue: read.mailboxes[0]?.length ?? 0,
+    ...{ uptimeMs, otpRelease, ports, atoms, ets, perSecond, published },
+    from: 'platform',
+  }
 }
 
 async function uptime(node: BeamNode): Promise<number> {

@@ -12,6 +12,15 @@ import {
   valueList,
   versions,
 } from './documents.ts'
+import {
+  nodeList,
+  nodeObject,
+  nodesGroup,
+  nodesGroupDocument,
+  nodesPlural,
+  nodesResourceList,
+  nodesVersion,
+} from './nodes.ts'
 import { contentType, prometheusText } from './prometheus.ts'
 import type { PodSignals, SignalStore } from './store.ts'
 import { namesIn, signalNamed } from './vocabulary.ts'
@@ -50,6 +59,9 @@ export async function answer(question: Question, sources: Sources): Promise<Answ
   if (root === 'apis' && asked === group && known && rest.length > 0) {
     return values(known, rest, query, caller, sources)
   }
+  if (root === 'apis' && asked === nodesGroup && version === nodesVersion && rest.length > 0) {
+    return nodes(rest, caller, sources)
+  }
   if (!(await sources.allowed(caller, { verb: 'get', path }))) {
     return failure(403, 'Forbidden', `forbidden: User "${caller.name}" cannot get path "${path}"`)
   }
@@ -59,14 +71,35 @@ export async function answer(question: Question, sources: Sources): Promise<Answ
     return { code: 200, type: contentType, body: prometheusText(apps.flatMap((app) => sources.store.pods(app, now))) }
   }
   if (root === 'apis' && asked === undefined)
-    return json(200, { kind: 'APIGroupList', apiVersion: 'v1', groups: [groupDocument()] })
+    return json(200, { kind: 'APIGroupList', apiVersion: 'v1', groups: [groupDocument(), nodesGroupDocument()] })
   if (root === 'apis' && asked === group && version === undefined) return json(200, groupDocument())
   if (root === 'apis' && asked === group && known) {
     const all = sources.store.apps().flatMap((app) => sources.store.pods(app, now))
     return json(200, resourceList(known, namesIn(all)))
   }
+  if (root === 'apis' && asked === nodesGroup && version === undefined) return json(200, nodesGroupDocument())
+  if (root === 'apis' && asked === nodesGroup && version === nodesVersion) return json(200, nodesResourceList())
   if (path === '/openapi/v3') return json(200, { paths: {} })
   return failure(404, 'NotFound', 'the server could not find the requested resource')
+}
+
+/** `beamnodes`, `namespaces/NS/beamnodes` and `namespaces/NS/beamnodes/POD`. */
+async function nodes(parts: readonly string[], caller: Caller, { store, clock, allowed }: Sources): Promise<Answer> {
+  const [namespace, plural, name] = parts[0] === 'namespaces' ? parts.slice(1) : [undefined, ...parts]
+  if (plural !== nodesPlural || parts.length > 4) {
+    return failure(404, 'NotFound', 'the server could not find the requested resource')
+  }
+  const verb = name === undefined ? 'list' : 'get'
+  const place = { ...(namespace !== undefined && { namespace }), ...(name !== undefined && { name }) }
+  if (!(await allowed(caller, { verb, group: nodesGroup, resource: nodesPlural, ...place }))) {
+    const why = `User "${caller.name}" cannot ${verb} resource "${nodesPlural}" in API group "${nodesGroup}"`
+    return failure(403, 'Forbidden', `${nodesPlural}.${nodesGroup} is forbidden: ${why}`)
+  }
+  const apps = namespace === undefined ? store.apps() : [namespace]
+  const items = apps.flatMap((app) => store.pods(app, clock.now()).flatMap((pod) => nodeObject(pod) ?? []))
+  if (name === undefined) return json(200, nodeList(items))
+  const found = items.find(({ metadata }) => metadata.name === name)
+  return found ? json(200, found) : failure(404, 'NotFound', `${nodesPlural}.${nodesGroup} "${name}" not found`)
 }
 
 /** `namespaces/NS/RESOURCE/NAME/METRIC`, `namespaces/NS/metrics/METRIC`, and `namespaces/NAME/METRIC` as discovery lists it. */

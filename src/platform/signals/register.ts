@@ -2,6 +2,7 @@ import { ClusterRole, type Kube, type KubeObject, type ResourceType, Service } f
 import { CuddleError } from '#lib'
 import { systemNamespace } from '../context.ts'
 import { group, versions } from './documents.ts'
+import { nodesGroup, nodesVersion } from './nodes.ts'
 
 const name = 'cuddle-signals'
 /** The name that the API server expects in our certificate. */
@@ -14,6 +15,11 @@ const APIService: ResourceType = {
   plural: 'apiservices',
   namespaced: false,
 }
+
+const served = [
+  ...versions.map((version, index) => ({ group, version, versionPriority: 100 * (versions.length - index) })),
+  { group: nodesGroup, version: nodesVersion, versionPriority: 100 },
+]
 
 export interface Place {
   /** Address or name at which the API server reaches us. */
@@ -48,9 +54,9 @@ export function registration({ host, port, caBundle }: Place): {
         name: `${name}-reader`,
         labels: { ...labels, 'rbac.authorization.k8s.io/aggregate-to-view': 'true' },
       },
-      rules: [{ apiGroups: [group], resources: ['*'], verbs: ['get', 'list'] }],
+      rules: [{ apiGroups: [group, nodesGroup], resources: ['*'], verbs: ['get', 'list'] }],
     },
-    apiServices: versions.map((version, index) => ({
+    apiServices: served.map(({ group, version, versionPriority }) => ({
       apiVersion: 'apiregistration.k8s.io/v1',
       kind: 'APIService',
       metadata: { name: `${version}.${group}`, labels },
@@ -58,7 +64,7 @@ export function registration({ host, port, caBundle }: Place): {
         group,
         version,
         groupPriorityMinimum: 100,
-        versionPriority: 100 * (versions.length - index),
+        versionPriority,
         caBundle: Buffer.from(caBundle).toString('base64'),
         service: { namespace: systemNamespace, name, port },
       },
@@ -85,7 +91,7 @@ export async function register(kube: Kube, place: Place): Promise<void> {
 
 /** Takes the registration away: an APIService that nobody answers for keeps namespaces from being deleted. */
 export async function unregister(kube: Kube): Promise<void> {
-  for (const version of versions) {
+  for (const { group, version } of served) {
     const found = await kube.find(APIService, `${version}.${group}`)
     if (found?.spec?.service?.name === name) await kube.delete(APIService, found.metadata.name!, undefined)
   }

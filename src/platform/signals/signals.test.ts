@@ -21,6 +21,7 @@ function sample(utilisation: number, published: Record<string, number> = {}): Sa
     utilisation,
     schedulers: [utilisation],
     dirtyCpuUtilisation: 0,
+    uptimeMs: 1000,
     schedulersOnline: 2,
     schedulersTotal: 4,
     runQueue: { total: 6, normal: [3, 3], dirtyCpu: 0, dirtyIo: 0 },
