@@ -110,14 +110,18 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
     },
 
     logs(name, namespace, { signal, ...options } = {}) {
-      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log`
-      return lines(http, path + query(options), { signal, headers: { accept: '*/*' } })
+      return lines(http, podPath(name, namespace, 'log') + query(options), { signal, headers: { accept: '*/*' } })
     },
 
     exec: (name, namespace, options) => streams(name, namespace, 'exec', options),
 
     async attach(name, namespace, options) {
       await streams(name, namespace, 'attach', options)
+    },
+
+    async openPort(name, namespace, options) {
+      const { openPort } = await import('./streams.ts')
+      return openPort(transport, podPath(name, namespace, 'portforward'), http.userAgent, options)
     },
 
     async evict(name, namespace, options = {}) {
@@ -151,9 +155,8 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
   }
 
   async function streams(name: string, namespace: string, kind: string, options: AttachOptions): Promise<number> {
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/${kind}`
     const { runStreams } = await import('./streams.ts')
-    return runStreams(transport, path, http.userAgent, options)
+    return runStreams(transport, podPath(name, namespace, kind), http.userAgent, options)
   }
 
   function write(
@@ -169,6 +172,10 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
     return sendJson(http, method, path + query(parameters), { body, contentType, signal })
   }
   return kube
+}
+
+function podPath(name: string, namespace: string, subresource: string): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/${subresource}`
 }
 
 function objectPath(

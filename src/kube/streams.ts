@@ -21,7 +21,7 @@ export async function runStreams(
   const { stdin, stdout, stderr, tty = false, container, command, signal } = options
   const parameters = { container, stdin: Boolean(stdin), stdout: Boolean(stdout), stderr: Boolean(stderr) && !tty, tty }
   const words = (command ?? []).map((word) => `&command=${encodeURIComponent(word)}`).join('')
-  const { socket, protocol } = await connect(transport, path + query(parameters) + words, userAgent, signal)
+  const { socket, protocol } = await connect(transport, path + query(parameters) + words, userAgent, protocols, signal)
   const { WebSocketPeer } = await webSockets()
   const peer = new WebSocketPeer(socket, 'client')
   const abort = () => peer.destroy()
@@ -49,6 +49,33 @@ export async function runStreams(
   }
 }
 
+/**
+ * Opens a port of a pod as a stream of bytes, through the API server. The older WebSocket channels are used (one for bytes,
+ * one for an error, each beginning with the port as two bytes), which every server from 1.5 on knows.
+ * Rejects with ApiError when the server refuses; the stream is destroyed with an error when the pod does.
+ */
+export async function openPort(
+  transport: Transport,
+  path: string,
+  userAgent: string,
+  { port, signal }: { port: number; signal?: AbortSignal | undefined },
+): Promise<Duplex> {
+  const { socket } = await connect(transport, path + query({ ports: port }), userAgent, protocols.slice(1), signal)
+  const { byteStream, WebSocketPeer } = await webSockets()
+  // What each of the two channels still has to say of the port.
+  const heads = [2, 2]
+  return byteStream(new WebSocketPeer(socket, 'client'), {
+    wrap: (bytes) => Buffer.concat([Buffer.from([0]), bytes]),
+    unwrap: (message) => {
+      const head = Math.min(heads[message[0]] ?? 0, message.length - 1)
+      heads[message[0]] -= head
+      const body = message.subarray(1 + head)
+      if (message[0] === 0 || body.length === 0) return message[0] === 0 ? body : Buffer.alloc(0)
+      return new Error(body.toString('utf8').trim())
+    },
+  })
+}
+
 function handleOf(peer: WebSocketPeer): StreamHandle {
   return {
     resize: (columns, rows) =>
@@ -74,6 +101,7 @@ async function connect(
   transport: Transport,
   path: string,
   userAgent: string,
+  offered: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<{ socket: Duplex; protocol: string }> {
   if (!transport.upgrade) throw new Error('this connection to the API server carries no streams')
@@ -88,7 +116,7 @@ async function connect(
       upgrade: 'websocket',
       'sec-websocket-version': '13',
       'sec-websocket-key': key,
-      'sec-websocket-protocol': protocols.join(', '),
+      'sec-websocket-protocol': offered.join(', '),
     },
     ...(signal && { signal }),
   })
@@ -98,7 +126,7 @@ async function connect(
     throw apiError(response.status, parse(text) ?? text, { request: `GET ${path}` })
   }
   const protocol = String(response.headers['sec-websocket-protocol'] ?? '')
-  if (response.headers['sec-websocket-accept'] !== webSocketAccept(key) || !protocols.includes(protocol)) {
+  if (response.headers['sec-websocket-accept'] !== webSocketAccept(key) || !offered.includes(protocol)) {
     response.socket.destroy()
     throw new Error(`GET ${path}: the server's WebSocket handshake is not one`)
   }

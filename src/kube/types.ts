@@ -195,6 +195,8 @@ export interface Kube {
   exec(name: string, namespace: string, options: ExecOptions): Promise<number>
   /** Joins the main process of a container, until that ends. */
   attach(name: string, namespace: string, options: AttachOptions): Promise<void>
+  /** A port of a pod as a stream of bytes, through the API server: for whoever cannot reach pods. ApiError when it refuses. */
+  openPort(name: string, namespace: string, options: { port: number; signal?: AbortSignal }): Promise<Duplex>
   /** POST policy/v1 Eviction; ApiError 429 when a budget forbids it. */
   evict(name: string, namespace: string, options?: DeleteOptions): Promise<void>
   /** Finds how a kind is served, from discovery (cached); undefined when it is not. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import { CuddleError } from './errors.ts'
 
 const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 }
@@ -175,4 +175,46 @@ function frameHead(buffer: Buffer) {
 
 function mask(data: Buffer, key: Uint8Array): void {
   for (let index = 0; index < data.length; index++) data[index] ^= key[index & 3]
+}
+
+export interface ByteStreamOptions {
+  /** The message that carries bytes. @default the bytes themselves */
+  wrap?: (bytes: Buffer) => Uint8Array
+  /** The bytes that a message carries; an error destroys the stream. @default the whole message */
+  unwrap?: (message: Buffer) => Buffer | Error
+}
+
+/** The binary messages of a WebSocket as one stream of bytes. Whoever does not read it stops the sender. */
+export function byteStream(peer: WebSocketPeer, options: ByteStreamOptions = {}): Duplex {
+  const { wrap = (bytes) => bytes, unwrap = (message) => message } = options
+  let room: (() => void) | undefined
+  const duplex: Duplex = new Duplex({
+    read() {
+      room?.()
+      room = undefined
+    },
+    write(chunk: Buffer, _encoding, done) {
+      if (peer.send(wrap(chunk))) done()
+      else void peer.drained().then(() => done())
+    },
+    final(done) {
+      peer.close()
+      done()
+    },
+    destroy(error, done) {
+      room?.()
+      peer.destroy()
+      done(error)
+    },
+  })
+  void (async () => {
+    for await (const { data } of peer.messages()) {
+      const bytes = unwrap(data)
+      if (bytes instanceof Error) duplex.destroy(bytes)
+      if (duplex.destroyed) return
+      if (!duplex.push(bytes)) await new Promise<void>((resolve) => (room = resolve))
+    }
+    if (!duplex.destroyed) duplex.push(null)
+  })()
+  return duplex
 }

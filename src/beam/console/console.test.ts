@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { until } from '#lib/testing'
@@ -11,9 +12,11 @@ import { missing } from '../testing/missing.ts'
 import type { ConsoleTerminal, Line } from './device.ts'
 import { type BeamConsole, openConsole } from './open.ts'
 
-const elixirLibs = ['/usr/lib/elixir/lib', '/usr/local/lib/elixir/lib'].find((path) => existsSync(path))
 const skip = missing('erl')
-const skipElixir = skip || (elixirLibs ? false : 'Elixir is not installed')
+const skipElixir = skip || missing('elixir')
+const elixirLibs = skipElixir
+  ? undefined
+  : join(execFileSync('sh', ['-c', 'readlink -f "$(command -v elixir)"'], { encoding: 'utf8' }).trim(), '../../lib')
 const cleanups: (() => void | Promise<void>)[] = []
 let erl: ErlNode
 let watcher: BeamNode
@@ -121,7 +124,8 @@ test('an Erlang shell keeps variables, reads over lines, and survives errors', {
 test('an interrupt ends what is evaluated, not the shell', { skip }, async () => {
   const { person, shell, node } = await opened('erlang')
   await person.types('Y = 3.')
-  await person.types('timer:sleep(600000).', 'nothing')
+  await person.types('io:format("begun~n"), timer:sleep(600000).', 'nothing')
+  await until(() => person.shown.includes('begun\n'))
   shell.interrupt()
   await until(() => person.asked)
   assert.match(await person.types('Y.'), /^3\n/)
@@ -179,7 +183,8 @@ test('IEx has its helpers, completion and prompts', { skip: skipElixir }, async 
   assert.match(await person.types('IO.puts("日本"); IEx.width()'), /^日本\n72/)
   assert.deepEqual(await shell.complete('tota'), { insert: 'l', choices: [] })
   assert.ok((await shell.complete('Enum.map')).choices.some((name) => name.startsWith('map_every')))
-  await person.types('Process.sleep(:infinity)', 'nothing')
+  await person.types('IO.puts("begun"); Process.sleep(:infinity)', 'nothing')
+  await until(() => person.shown.includes('begun\n'))
   shell.interrupt()
   await until(() => person.asked)
   assert.match(await person.types('1 + 1'), /^2/)

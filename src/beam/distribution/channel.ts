@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type Clock, CuddleError } from '#lib'
 import { type Frame, FrameReader } from './frames.ts'
 
@@ -22,7 +23,7 @@ export interface ChannelOptions {
  * us), answers every tick at once, and gives the connection up when nothing was heard for 5/4 of the tick time.
  */
 export class Channel {
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #options: ChannelOptions
   readonly #frames: FrameReader
   #lastHeard: number
@@ -32,7 +33,7 @@ export class Channel {
   #closed: CuddleError | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
-  constructor(socket: Socket, options: ChannelOptions) {
+  constructor(socket: Duplex, options: ChannelOptions) {
     this.#socket = socket
     this.#options = options
     this.#lastHeard = options.clock.monotonic()
@@ -40,7 +41,7 @@ export class Channel {
       if (frame.bytes.length === 0) this.#write(tick)
       else options.onFrame(frame)
     })
-    socket.setNoDelay(true)
+    if (socket instanceof Socket) socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => {
       this.#lastHeard = options.clock.monotonic()
       this.#frames.push(chunk)

@@ -1,4 +1,5 @@
-import { type Socket, connect as tcpConnect } from 'node:net'
+import { connect as tcpConnect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { type Clock, CuddleError, errorMessage, type Logger, silentLogger, systemClock } from '#lib'
 import { atom, type DecodeLimits, elements, numberOf, Pid, textOf } from '../term/index.ts'
@@ -25,6 +26,8 @@ export interface ConnectOptions {
   port?: number
   /** Ask this epmd for the port instead. @default port 4369 at `host`, when there is no `port` */
   epmd?: { host?: string; port?: number }
+  /** Makes the connection, where it is not TCP to `host` and `port`: a tunnel. TLS, if any, goes over it. */
+  dial?: (signal: AbortSignal) => Promise<Duplex>
   cookie: string
   /**
    * Our own name, `rem-cuddle@HOST`. Use a stable one: names become atoms there for ever, and a connection that still
@@ -84,9 +87,9 @@ async function attempt(options: ConnectOptions, clock: Clock, signal: AbortSigna
   signal.throwIfAborted()
   const { name, ourName, cookie, log = silentLogger } = options
   const host = options.host ?? name.slice(name.indexOf('@') + 1)
-  const port = options.port ?? (await lookUp(options, host, clock, signal))
+  const port = options.port ?? (options.dial ? 0 : await lookUp(options, host, clock, signal))
   const identity = new Identity(ourName, options.creation ?? randomCreation())
-  const socket = await open(name, host, port, options.tls, signal)
+  const socket = await open(options, host, port, signal)
   const destroy = () => socket.destroy()
   signal.addEventListener('abort', destroy, { once: true })
   try {
@@ -151,17 +154,20 @@ async function lookUp(options: ConnectOptions, host: string, clock: Clock, signa
 }
 
 async function open(
-  name: string,
+  { name, tls, dial }: ConnectOptions,
   host: string,
   port: number,
-  tls: DistributionTls | undefined,
   signal: AbortSignal,
-): Promise<Socket> {
-  let socket: Socket
+): Promise<Duplex> {
+  const tunnel = await dial?.(signal)
+  if (signal.aborted) tunnel?.destroy()
+  signal.throwIfAborted()
+  if (tunnel && !tls) return tunnel
+  let socket: Duplex
   if (tls) {
     const { connect: tlsConnect } = await import('node:tls')
     signal.throwIfAborted()
-    socket = tlsConnect({ host, port, ...tls })
+    socket = tlsConnect({ ...(tunnel ? { socket: tunnel } : { host, port }), ...tls })
   } else socket = tcpConnect({ host, port })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const ready = tls ? 'secureConnect' : 'connect'

@@ -1,17 +1,17 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 /**
  * The handshake's messages: a length of 2 bytes (4 over TLS, where OTP differs from its documentation) and a body.
  * What arrives after the last message is kept for whoever reads next.
  */
 export class Packets {
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #width: 2 | 4
   #buffered: Buffer = Buffer.alloc(0)
   #ended: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(socket: Socket, width: 2 | 4) {
+  constructor(socket: Duplex, width: 2 | 4) {
     this.#socket = socket
     this.#width = width
     socket.on('data', this.#onData)

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { errorMessage, type WebSocketPeer, webSockets } from '#lib'
 import { acceptSpdy, acceptWebSocket, offered, refuse, upgradeOf } from './handshake.ts'
 import { SpdySession, type SpdyStream } from './spdy/index.ts'
@@ -29,7 +29,7 @@ export async function acceptPortForward(
     acceptSpdy(socket, spdyProtocol)
     return forwardSpdy(socket, dial)
   }
-  const { WebSocketPeer } = await webSockets()
+  const { byteStream, WebSocketPeer } = await webSockets()
   const names = offered(request.headers['sec-websocket-protocol'])
   if (names.includes(tunnelProtocol)) {
     await acceptWebSocket(request, socket, tunnelProtocol)
@@ -105,38 +105,6 @@ export function splice(left: Duplex, right: Duplex): void {
 
 function closed(stream: Duplex): Promise<void> {
   return stream.destroyed ? Promise.resolve() : new Promise((resolve) => stream.once('close', resolve))
-}
-
-/** The binary messages of a WebSocket as one stream of bytes. */
-function byteStream(peer: WebSocketPeer): Duplex {
-  let room: (() => void) | undefined
-  const duplex: Duplex = new Duplex({
-    read() {
-      room?.()
-      room = undefined
-    },
-    write(chunk: Buffer, _encoding, done) {
-      if (peer.send(chunk)) done()
-      else void peer.drained().then(() => done())
-    },
-    final(done) {
-      peer.close()
-      done()
-    },
-    destroy(error, done) {
-      room?.()
-      peer.destroy()
-      done(error)
-    },
-  })
-  void (async () => {
-    for await (const { data } of peer.messages()) {
-      if (duplex.destroyed) return
-      if (!duplex.push(data)) await new Promise<void>((resolve) => (room = resolve))
-    }
-    if (!duplex.destroyed) duplex.push(null)
-  })()
-  return duplex
 }
 
 /** Port i is channels 2i (data) and 2i+1 (errors); each begins with its port as two bytes, little end first. */
