@@ -184,17 +184,25 @@ export interface ByteStreamOptions {
   unwrap?: (message: Buffer) => Buffer | Error
 }
 
+/** Servers refuse messages that are much longer. */
+const longestPiece = 64 * 1024
+
 /** The binary messages of a WebSocket as one stream of bytes. Whoever does not read it stops the sender. */
 export function byteStream(peer: WebSocketPeer, options: ByteStreamOptions = {}): Duplex {
   const { wrap = (bytes) => bytes, unwrap = (message) => message } = options
   let room: (() => void) | undefined
   const duplex: Duplex = new Duplex({
+    // A WebSocket that is closed is closed both ways.
+    allowHalfOpen: false,
     read() {
       room?.()
       room = undefined
     },
     write(chunk: Buffer, _encoding, done) {
-      if (peer.send(wrap(chunk))) done()
+      let room = true
+      for (let at = 0; at < chunk.length; at += longestPiece)
+        room = peer.send(wrap(chunk.subarray(at, at + longestPiece)))
+      if (room) done()
       else void peer.drained().then(() => done())
     },
     final(done) {

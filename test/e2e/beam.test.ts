@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { atom, connect, listOf, textOf } from '#beam'
+import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { exec } from '#lib'
 import { until } from '#lib/testing'
 import { freePort } from '../../scripts/demo/stage.ts'
@@ -86,8 +89,60 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
     const text = await home.cuddle(['observer', '-a', app])
     assert.match(text.stdout, /schedulers .* online[\s\S]*PROCESS[\s\S]*SUPERVISION TREES[\s\S]*counter/)
 
-    const events = await home.kubectl('get', 'events', '-o', 'jsonpath={.items[?(@.reason=="BeamAccess")].message}')
+    const console = await home.cuddle(['console', '-a', app], { input: 'x = 20\nx * 2 +\n2\nIO.puts("hé")\n' })
+    assert.deepEqual([console.code, console.stdout], [0, '20\n42\nhé\n:ok\n'], console.stderr)
+    const shell = await home.cuddle(['console', '-a', app, '--erl'], { input: 'X = 20.\nX * 2 +\n2.\nq().\n' })
+    assert.deepEqual([shell.code, shell.stdout], [0, '20\n42\n'], shell.stderr)
+
+    const events = await home.kubectl(
+      '-n',
+      app,
+      'get',
+      'events',
+      '-o',
+      'jsonpath={.items[?(@.reason=="BeamAccess")].message}',
+    )
     assert.match(events.stdout, /used "cuddle rpc" on pod counter-web/)
+  })
+
+  await t.test('but only those who may, and through the API where pods cannot be reached', async (t) => {
+    const [{ pod, address }] = await home.json(['ps', '-a', app])
+    await home.kubectl('-n', app, 'create', 'serviceaccount', 'anna')
+    for (const [kind, name, ...what] of [
+      ['clusterrole', 'apps', '--verb=get', '--resource=apps.cuddle.dev'],
+      ['clusterrolebinding', 'apps', '--clusterrole=apps', `--serviceaccount=${app}:anna`],
+      ['role', 'pods', '--verb=list', '--resource=pods'],
+      ['rolebinding', 'pods', '--role=pods', `--serviceaccount=${app}:anna`],
+      ['role', 'look', '--verb=get,create', '--resource=pods/portforward,events'],
+      ['rolebinding', 'look', '--role=look', `--serviceaccount=${app}:anna`],
+    ]) {
+      const created = await home.kubectl('-n', app, 'create', kind!, name!, ...what)
+      assert.equal(created.code, 0, created.stderr)
+    }
+    const token = (await home.kubectl('-n', app, 'create', 'token', 'anna')).stdout.trim()
+    const config = JSON.parse(readFileSync(home.env.KUBECONFIG!, 'utf8'))
+    config.users[0].user = { token }
+    const hers = join(home.directory, 'anna')
+    mkdirSync(hers)
+    writeFileSync(join(hers, 'kubeconfig'), JSON.stringify(config))
+    const denied = await exec('cuddle', ['rpc', '-a', app, '1'], { env: { ...home.env, CUDDLE_HOME: hers } })
+    assert.equal(denied.code, 1)
+    assert.match(denied.stderr, /anna may not look inside pod "counter-web[\s\S]*missing right: get secrets\n/)
+    assert.doesNotMatch(denied.stderr, /missing right: create/)
+
+    const kube = createKube(httpTransport(loadKubeConfig({ path: home.env.KUBECONFIG! })))
+    t.after(() => kube.close())
+    const dial = (signal: AbortSignal) => kube.openPort(pod, app, { port, signal })
+    const node = await connect({ name: `${app}@${address}`, cookie, ourName: 'rem-test@127.0.0.1', dial })
+    t.after(() => node.close())
+    const megabytes = Buffer.alloc(5 * 1024 * 1024, 7)
+    const back = await node.rpc('erlang', 'hd', [[megabytes]])
+    assert.ok(back instanceof Uint8Array && megabytes.equals(back))
+    const nobody = connect({
+      ...{ name: `${app}@${address}`, cookie, ourName: 'rem-nobody@127.0.0.1' },
+      dial: (signal) => kube.openPort(pod, app, { port: 1, signal }),
+    })
+    await assert.rejects(nobody, /unable to connect to port 1 of the pod/)
   })
 
   await t.test('after scaling up', async () => {

@@ -23,7 +23,7 @@ function pod(yaml: string): any {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { ...template.metadata, name: 'shop-web-1', namespace: 'shop' },
+    metadata: { ...template.metadata, name: 'shop-web-1', uid: 'u1', namespace: 'shop' },
     spec: template.spec,
     status: {
       podIP: '10.0.0.7',
@@ -38,6 +38,7 @@ const clustered = 'processes: {web: bin/shop start}\nbeam: {cluster: true, port:
 test('a pod of a clustered app says how its node is reached', () => {
   assert.deepEqual(beamPod(pod(clustered)), {
     pod: 'shop-web-1',
+    uid: 'u1',
     process: 'web',
     namespace: 'shop',
     name: 'shop@10.0.0.7',

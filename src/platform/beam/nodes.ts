@@ -7,6 +7,7 @@ export { aloneNode, beamNodeLabel }
 /** A pod as a node of its app's BEAM cluster: everything that reaching it takes, but the cookie itself. */
 export interface BeamPod {
   pod: string
+  uid: string
   process: string
   namespace: string
   /** The node's whole name, `shop@10.0.0.7`. */
@@ -41,6 +42,7 @@ export function beamPod(pod: objects.Pod & KubeObject, { leaving = false } = {})
   if (!cookie?.name || !name || !port) return undefined
   return {
     pod: metadata.name!,
+    uid: metadata.uid ?? '',
     process: processOf(pod),
     namespace: metadata.namespace!,
     name,

@@ -4,8 +4,9 @@ import { CuddleError } from '#lib'
 import type { Context } from '../context.ts'
 import { getApp } from '../releases.ts'
 import { dial } from './cookie.ts'
-import { recordEvent } from './events.ts'
+import { recordPodEvent } from './events.ts'
 import { type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
+import { checkAccess } from './permission.ts'
 
 export interface NodeChoice {
   /** Only nodes of this process. */
@@ -39,22 +40,41 @@ export async function listNodes(context: Context, app: string, { process, pod }:
  */
 const names = 64
 
+/** A node on this machine answers at once or not at all. */
+const directMs = 1_000
+
 /**
- * Connects a command to a node, directly, with a cookie that the user may read. Leaves an Event about the app first: no
- * look inside without a trace.
+ * Connects a command to a node with the caller's own rights: first the API server is asked whether they may, then an Event
+ * about the pod is left (no look inside without a trace), then the way to the node is a port-forward through the API server,
+ * so that it works wherever kubectl does. Where the pod's address is one of this machine it is dialled directly (ADR 0011).
  *
  * @param verb `rpc`, `observer` …: what the trace says
  * @param seat any number that tells this command from others at the same time, a process id
- * @throws CuddleError as `connect` of #beam, `no-cookie`
+ * @throws CuddleError `not-allowed`, `no-cookie`, and as `connect` of #beam
  */
 export async function openNode(
   context: Context,
   node: BeamPod,
   { verb, seat, signal }: { verb: string; seat: number; signal?: AbortSignal },
 ): Promise<BeamNode> {
+  const { kube, clock, user } = context
+  const known = await checkAccess(kube, node)
+  const who = known === undefined || known === user ? user : `${known} (${user})`
   // Not with which words: they may hold secrets.
-  const message = `${context.user} used "cuddle ${verb}" on pod ${node.pod}`
-  await recordEvent(context.kube, context.clock, node.namespace, { type: 'Normal', reason: 'BeamAccess', message })
-  const ourName = `rem-cuddle-${seat % names}@127.0.0.1`
-  return dial(context.kube, node, { ourName, clock: context.clock, ...(signal && { signal }) })
+  const message = `${who} used "cuddle ${verb}" on pod ${node.pod}`
+  await recordPodEvent(kube, clock, node, { type: 'Normal', reason: 'BeamAccess', message })
+  const { host, port, pod, namespace } = node
+  const options = { ourName: `rem-cuddle-${seat % names}@127.0.0.1`, clock, ...(signal && { signal }) }
+  if (isOfThisMachine(host)) {
+    try {
+      return await dial(kube, node, { ...options, timeoutMs: directMs })
+    } catch (error) {
+      if (signal?.aborted) throw error
+    }
+  }
+  return dial(kube, node, { ...options, dial: (stop) => kube.openPort(pod, namespace, { port, signal: stop }) })
+}
+
+function isOfThisMachine(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
 }
