@@ -1,8 +1,8 @@
 // The main job, told as a story: `npm run demo`. With --check it runs unattended and ends with 0 only if every step held;
-// with --json the last line is the figures.
+// with --json the last line is the figures. With --kubeconfig FILE --registry HOST:PORT it is told on that cluster.
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { get, startLoad } from './demo/load.ts'
@@ -10,7 +10,14 @@ import { type Sample, samples } from './demo/samples.ts'
 import { freePort, Stage } from './demo/stage.ts'
 
 const { values } = parseArgs({
-  options: { check: { type: 'boolean' }, json: { type: 'boolean' }, app: { type: 'string' } },
+  options: {
+    check: { type: 'boolean' },
+    json: { type: 'boolean' },
+    app: { type: 'string' },
+    kubeconfig: { type: 'string' },
+    context: { type: 'string' },
+    registry: { type: 'string' },
+  },
 })
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cuddle = join(root, 'bin', 'cuddle')
@@ -25,6 +32,7 @@ process.stderr.on('error', () => stop.abort())
 const temporary = mkdtempSync(join(tmpdir(), 'cuddle-demo-'))
 const home = join(temporary, 'home')
 const repository = join(temporary, 'hello')
+const kubeconfig = values.kubeconfig === undefined ? join(home, 'kubeconfig') : resolve(values.kubeconfig)
 const env: Record<string, string> = {
   PATH: `${join(root, 'bin')}${delimiter}${process.env.PATH}`,
   HOME: temporary,
@@ -37,15 +45,17 @@ const env: Record<string, string> = {
 const stage = new Stage({ quiet: Boolean(values.json && values.check), env, signal: stop.signal })
 const began = performance.now()
 let failed = false
+/** On a cluster that stays, the app does not. */
+let leftBehind = false
 try {
   await story()
 } catch (error) {
   failed = true
   if (!stop.signal.aborted) process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`)
 } finally {
-  const { code } = await new Stage({ quiet: true, env, signal: new AbortController().signal }).run(cuddle, ['down'], {
-    cwd: temporary,
-  })
+  const quietly = new Stage({ quiet: true, env, signal: new AbortController().signal })
+  if (leftBehind) await quietly.run(cuddle, ['destroy', 'hello', '--confirm', 'hello'], { cwd: temporary })
+  const { code } = await quietly.run(cuddle, ['down'], { cwd: temporary })
   rmSync(temporary, { recursive: true, force: true, maxRetries: 5 })
   if (code === 0 && !values.json) stage.say('\nstopped; nothing is left running')
 }
@@ -99,12 +109,17 @@ async function story(): Promise<void> {
   const host = 'hello.localhost'
   const url = `http://${host}:${ports.router}`
 
-  stage.chapter('A cluster on this machine: the Kubernetes API, controllers, a node, a router')
-  const up = await must(
-    'cuddle',
-    ['up', '--api-port', `${ports.api}`, '--router-port', `${ports.router}`, '--git-port', `${ports.git}`],
-    'cuddle up',
+  const cluster = (['kubeconfig', 'context', 'registry'] as const).flatMap((name) => {
+    const value = values[name]
+    return value === undefined ? [] : [`--${name}`, name === 'kubeconfig' ? resolve(value) : value]
+  })
+  stage.chapter(
+    values.kubeconfig === undefined
+      ? 'A cluster on this machine: the Kubernetes API, controllers, a node, a router'
+      : `The platform on this machine, for the cluster of ${values.kubeconfig}: its operator, git, a router`,
   )
+  const ours = ['--api-port', `${ports.api}`, '--router-port', `${ports.router}`, '--git-port', `${ports.git}`]
+  const up = await must('cuddle', ['up', ...cluster, ...ours], ['cuddle', 'up', ...cluster].join(' '))
   stage.time('cuddle up', up.ms)
 
   stage.chapter(`An app from examples/${sample.name}, in a git repository of its own`)
@@ -115,6 +130,7 @@ async function story(): Promise<void> {
   await must('git', ['add', '-A'])
   await must('git', ['commit', '-qm', 'First version'])
   await must('cuddle', ['create', 'hello'])
+  leftBehind = values.kubeconfig !== undefined
 
   stage.chapter('git push')
   const first = await must('git', ['push', 'cuddle', 'main'])
@@ -178,7 +194,7 @@ async function story(): Promise<void> {
   if (onPath('kubectl'))
     await must(
       'kubectl',
-      ['--kubeconfig', join(home, 'kubeconfig'), '-n', 'hello', 'get', 'deploy,rs,pod,svc,ing,pdb,netpol'],
+      ['--kubeconfig', kubeconfig, '-n', 'hello', 'get', 'deploy,rs,pod,svc,ing,pdb,netpol'],
       'kubectl -n hello get deploy,rs,pod,svc,ing,pdb,netpol',
     )
 
@@ -187,7 +203,7 @@ async function story(): Promise<void> {
   if (values.check) return
   stage.say(`\n   It is all still running: ${url}`)
   stage.say(
-    `   To look around:  export CUDDLE_HOME=${home} PATH=${join(root, 'bin')}:$PATH KUBECONFIG=${home}/kubeconfig; cd ${repository}`,
+    `   To look around:  export CUDDLE_HOME=${home} PATH=${join(root, 'bin')}:$PATH KUBECONFIG=${kubeconfig}; cd ${repository}`,
   )
   stage.say('   Ctrl-C stops everything.')
   await new Promise<void>((resolve) => {

@@ -59,7 +59,7 @@ export function report(failed: Extract<Rollout, { state: 'failed' }>, evidence: 
     signal: ended?.signal,
     probe,
     logs: evidence.logs,
-    events: evidence.events.filter((line) => !/^(Unhealthy|BackOff):/.test(line)),
+    events: evidence.events.filter((line) => !/^(Unhealthy|BackOff|MissingClusterDNS|DNSConfigForming):/.test(line)),
     cause: likelyCause(failed, evidence.logs.join('\n'), probe, failed.pod),
     next: nextCommand(failed, app, missingVariable(evidence.logs.join('\n'))),
   }
