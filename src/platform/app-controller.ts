@@ -326,6 +326,8 @@ function keep(axn: Axn<AppObject>, current: ReleaseObject | undefined): Axn<AppO
       await prune(kube, axn.name, objects)
     })
     .status({ applied })
+    // The number of pods of a StatefulSet is moved by the pass after this one.
+    .requeueAfter(0)
 }
 
 async function status(axn: Axn<AppObject>): Promise<Axn<AppObject>> {
