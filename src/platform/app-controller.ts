@@ -320,14 +320,16 @@ function keep(axn: Axn<AppObject>, current: ReleaseObject | undefined): Axn<AppO
       ![...view.deployments, ...view.statefulSets].some((live) => live.metadata.name === object.metadata.name),
   )
   if (applied === axn.object.status?.applied && !missing) return roll(axn, objects, view, axn.clock.now())
-  return axn
-    .run(`keep v${current.spec.number}`, async (kube) => {
-      await applyAll(kube, objects)
-      await prune(kube, axn.name, objects)
-    })
-    .status({ applied })
-    // The number of pods of a StatefulSet is moved by the pass after this one.
-    .requeueAfter(0)
+  return (
+    axn
+      .run(`keep v${current.spec.number}`, async (kube) => {
+        await applyAll(kube, objects)
+        await prune(kube, axn.name, objects)
+      })
+      .status({ applied })
+      // The number of pods of a StatefulSet is moved by the pass after this one.
+      .requeueAfter(0)
+  )
 }
 
 async function status(axn: Axn<AppObject>): Promise<Axn<AppObject>> {

@@ -27,7 +27,10 @@ const steps: [what: string, wanted: RegExp][] = [
   ['while the objects are applied', /RollingOut committed$/],
 ]
 
-test('control is killed at every step of a hot rollout', { skip: missing && 'needs elixir' }, async (t) => {
+test('control is killed at every step of a hot rollout', {
+  skip: missing && 'needs elixir',
+  timeout: 400_000,
+}, async (t) => {
   const herd = await startHerd(t)
   const { home } = herd
   const uids = async () => (await herd.pods()).map(({ pod, address }) => `${pod} ${address}`).sort()
