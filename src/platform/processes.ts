@@ -1,5 +1,6 @@
 import { type KubeObject, type objects, Pod } from '#kube'
 import { humanAge } from '#lib'
+import { goodbyeAnnotation } from '#manifests'
 import type { Context } from './context.ts'
 import { labels, type ReleaseObject } from './kinds.ts'
 import { getApp, listReleases } from './releases.ts'
@@ -11,6 +12,8 @@ export interface ProcessRow {
   pod: string
   /** What kubectl's STATUS column says: Running, CrashLoopBackOff, Terminating … */
   state: string
+  /** What a pod that stops is busy with: `handing over to 2 nodes`, `waiting for 3 connections` … */
+  goodbye?: string
   ready: boolean
   restarts: number
   /** The release whose code runs there. */
@@ -61,6 +64,7 @@ function row(pod: objects.Pod & KubeObject, now: number): Omit<ProcessRow, 'rele
     process: processOf(pod),
     pod: pod.metadata.name!,
     state: stateOf(pod),
+    ...goodbyeOf(pod),
     ready: pod.status?.conditions?.some((item) => item.type === 'Ready' && item.status === 'True') ?? false,
     restarts: statuses.reduce((sum, status) => sum + (status.restartCount ?? 0), 0),
     node: pod.spec?.nodeName ?? '',
@@ -68,6 +72,11 @@ function row(pod: objects.Pod & KubeObject, now: number): Omit<ProcessRow, 'rele
     age: humanAge(now - Date.parse(pod.metadata.creationTimestamp!)),
     since: pod.metadata.creationTimestamp!,
   }
+}
+
+function goodbyeOf({ metadata }: KubeObject): { goodbye?: string } {
+  const goodbye = metadata.deletionTimestamp && metadata.annotations?.[goodbyeAnnotation]
+  return goodbye ? { goodbye } : {}
 }
 
 /** The developer's name for what a pod runs. */

@@ -1,4 +1,5 @@
 import type { KubeObject, objects } from '#kube'
+import { goodbyeAnnotation } from '#manifests'
 import { labels } from './kinds.ts'
 import { planRoll } from './stateful/roll.ts'
 import { type LoadedPod, runs } from './stateful/shape.ts'
@@ -53,8 +54,8 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
       complete = false
       parts.push(
         serving < replicas
-          ? `${process}: ${serving} of ${replicas} new pods ready${complaint(made, now)}`
-          : `${process}: ${replicas} of ${replicas} ready, old pods leaving`,
+          ? `${process}: ${serving} of ${replicas} new pods ready${complaint(made, now)}${farewells(process, view)}`
+          : `${process}: ${replicas} of ${replicas} ready, old pods leaving${farewells(process, view)}`,
       )
       continue
     }
@@ -77,7 +78,7 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
           ? `${process}: ${ready} of ${replicas} new pods ready${complaint(pods, now)}`
           : available(live, view) < replicas
             ? `${process}: ${replicas} of ${replicas} ready, waiting whether they stay up`
-            : `${process}: ${replicas} of ${replicas} ready, old pods leaving`,
+            : `${process}: ${replicas} of ${replicas} ready, old pods leaving${farewells(process, view)}`,
       )
     }
   }
@@ -98,6 +99,17 @@ function overdue(process: string, pod: objects.Pod & KubeObject, now: number): R
   const since = ready?.lastTransitionTime ?? pod.metadata.creationTimestamp ?? ''
   if (now - Date.parse(since) < seconds * 1000) return undefined
   return late(process, pod, seconds)
+}
+
+/** What an old pod that leaves is busy with, where the platform sees it off. */
+function farewells(process: string, view: View): string {
+  const notes = view.pods.flatMap(({ metadata }) => {
+    const note = metadata.annotations?.[goodbyeAnnotation]
+    return metadata.deletionTimestamp && metadata.labels?.[labels.process] === process && note
+      ? [`; ${metadata.name}: ${note}`]
+      : []
+  })
+  return notes[0] ?? ''
 }
 
 /** Why a pod that takes long is not ready, where its node says so: a developer need not wait until the probe gives up. */

@@ -173,5 +173,60 @@ test('numbers survive rollouts, scale-downs and drains under load', { skip: miss
     })
     assert.ok((await home.json(['ps', '-a', app])).every((pod: any) => pod.node !== drained))
   })
+  await t.test('a goodbye that the platform is killed in', async () => {
+    await keepsCount(false, async () => {
+      assert.equal((await home.cuddle(['ps:scale', 'web=2', '-a', app])).code, 0)
+      const control = home.pid('control')
+      process.kill(control, 'SIGKILL')
+      await until(() => home.pid('control') !== control)
+      await settled(home, 2)
+    })
+  })
   assert.deepEqual(await messages(home, 'BeamHandoverFailed'), [])
+  assert.deepEqual(await messages(home, 'BeamSlowStop'), [])
 })
+
+test('who holds a stop up is told, and a handover that fails holds up nothing', {
+  skip: missing && 'needs elixir',
+}, async (t) => {
+  const home = await newHome(t)
+  assert.equal((await home.up()).code, 0)
+  const repository = await home.app(app, 'elixir-handover')
+  await commitEdit(home, repository, 'cuddle.yaml', 'cluster: true', `cluster: true\n  port: ${await freePort()}`)
+  await commitEdit(home, repository, 'cuddle.yaml', 'handover: Handover', 'handover: Abacus.Nothing')
+  await commitEdit(home, repository, 'lib/abacus.ex', 'defmodule Abacus do', `${slowModule}\ndefmodule Abacus do`)
+  await commitEdit(
+    home,
+    repository,
+    'lib/abacus/application.ex',
+    '      Handover,',
+    '      Handover,\n      Abacus.Slow,',
+  )
+  const pushed = await home.git(repository, 'push', 'cuddle', 'main')
+  assert.equal(pushed.code, 0, pushed.stderr)
+
+  assert.equal((await home.cuddle(['ps:scale', 'web=2', '-a', app])).code, 0)
+  const who = 'Abacus.Slow (child of Abacus.Supervisor, shutdown 9000)'
+  await until(async () => {
+    const pods = await home.json(['ps', '-a', app])
+    return pods.some(({ state, goodbye }: any) => state === 'Terminating' && goodbye === `stopping, waits for ${who}`)
+  })
+  await settled(home, 2)
+  const [slow] = await until(async () => {
+    const found = await messages(home, 'BeamSlowStop')
+    return found.length > 0 ? found : undefined
+  })
+  assert.match(slow, /^abacus-web-\S+ took [67] s to stop: /)
+  assert.ok(slow.endsWith(who), slow)
+  const [failed] = await messages(home, 'BeamHandoverFailed')
+  assert.match(failed, /could not hand over to 2 nodes: Elixir\.Abacus\.Nothing:handover\/1 failed with undef/)
+})
+
+const slowModule = `
+defmodule Abacus.Slow do
+  use GenServer, shutdown: 9_000
+  def start_link(_), do: GenServer.start_link(__MODULE__, [])
+  def init(_), do: {:ok, Process.flag(:trap_exit, true)}
+  def terminate(_, _), do: Process.sleep(6_000)
+end
+`

@@ -37,6 +37,7 @@ export default {
           row.address,
         ]),
       )
+      for (const { pod, goodbye } of rows) if (goodbye) out.note(`${pod}: ${goodbye}`)
     }
     return 0
   },

@@ -12,6 +12,6 @@ defmodule Abacus.Application do
       {Abacus.Web, host: host, port: port}
     ]
 
-    Supervisor.start_link(children, strategy: :rest_for_one)
+    Supervisor.start_link(children, strategy: :rest_for_one, name: Abacus.Supervisor)
   end
 end
