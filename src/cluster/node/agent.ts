@@ -132,10 +132,11 @@ class Agent implements NodeAgent {
       kubernetesService: kubernetes,
       namespaces: once(() => findNamespaces(hostEnv['PATH'] ?? '/usr/bin:/bin')),
     }
-    const contexts = Array.from({ length: count }, (_, index): [string, NodeContext] => [
-      `node-${index}`,
-      { ...shared, name: `node-${index}`, addresses: new AddressPool(index, firstAddress(this.#mark)) },
-    ])
+    const contexts = Array.from({ length: count }, (_, index): [string, NodeContext] => {
+      const name = `node-${index}`
+      const records = () => this.#records(name)
+      return [name, { ...shared, name, records, addresses: new AddressPool(index, firstAddress(this.#mark)) }]
+    })
     this.#nodes = new Map(contexts)
     this.registered = new Promise((resolve) => {
       this.#registered = resolve
@@ -240,6 +241,10 @@ class Agent implements NodeAgent {
     this.#workers.set(uid, worker)
     void worker.done.then(() => this.#workers.delete(uid))
     return worker
+  }
+
+  #records(node: string): PodWorker['record'][] {
+    return [...this.#workers.values()].map(({ record }) => record).filter(({ pod }) => pod.spec?.nodeName === node)
   }
 
   async #register(): Promise<void> {

@@ -13,6 +13,8 @@ export interface Cgroups {
   readonly version: 1 | 2
   /** Makes the groups of one attempt; [] when none is needed or possible. */
   create(name: string, limits: Limits): string[]
+  /** Changes the limits of groups that `create` made, while processes are in them. @throws what the kernel says */
+  update(directories: readonly string[], limits: Limits): void
   /** Leaves as little as possible behind when no container is left. */
   close(): void
 }
@@ -44,25 +46,18 @@ function versionOne(root: string): Cgroups | undefined {
   return {
     version: 1,
     close: () => removeCgroups(cpu ? [memory, cpu] : [memory]),
-    create(name, { memoryBytes, cpuLimit, cpuRequest }) {
+    create(name, limits) {
       const made: string[] = []
-      if (memoryBytes) {
-        made.push(
-          group(join(memory, name), {
-            'memory.limit_in_bytes': memoryBytes,
-            'memory.memsw.limit_in_bytes': memoryBytes,
-          }),
-        )
-      }
-      if (cpu && (cpuLimit || cpuRequest)) {
-        made.push(
-          group(join(cpu, name), {
-            'cpu.shares': Math.max(2, Math.round((cpuRequest ?? cpuLimit ?? 0) * 1024)),
-            ...(cpuLimit && { 'cpu.cfs_quota_us': Math.max(1000, Math.round(cpuLimit * 100_000)) }),
-          }),
-        )
-      }
+      if (limits.memoryBytes) made.push(group(join(memory, name), memorySettings(limits)))
+      if (cpu && (limits.cpuLimit || limits.cpuRequest)) made.push(group(join(cpu, name), cpuSettings(limits)))
       return made
+    },
+    update(directories, limits) {
+      for (const directory of directories) {
+        if (!directory.startsWith(`${memory}/`)) change(directory, { 'cpu.cfs_quota_us': -1, ...cpuSettings(limits) })
+        // The limit with swap is never below the one without: which of them goes first depends on the direction.
+        else for (let turn = 0; turn < 2; turn++) change(directory, memorySettings(limits), turn === 0)
+      }
     },
   }
 }
@@ -79,18 +74,54 @@ function versionTwo(root: string): Cgroups | undefined {
     version: 2,
     // Another home's groups may come to stand here, and would miss what was set up on it.
     close() {},
-    create(name, { memoryBytes, cpuLimit, cpuRequest }) {
+    create(name, limits) {
+      const { memoryBytes, cpuLimit, cpuRequest } = limits
       if (!memoryBytes && !cpuLimit && !cpuRequest) return []
-      const shares = Math.max(2, Math.round((cpuRequest ?? cpuLimit ?? 0) * 1024))
-      return [
-        group(join(base, name), {
-          ...(memoryBytes && { 'memory.max': memoryBytes, 'memory.swap.max': 0, 'memory.oom.group': 1 }),
-          // KEP-2254: cgroup v1 shares 2…262144 onto v2 weights 1…10000
-          ...((cpuRequest || cpuLimit) && { 'cpu.weight': Math.round(1 + ((shares - 2) * 9999) / 262_142) }),
-          ...(cpuLimit && { 'cpu.max': `${Math.max(1000, Math.round(cpuLimit * 100_000))} 100000` }),
-        }),
-      ]
+      return [group(join(base, name), unifiedSettings(limits))]
     },
+    update(directories, limits) {
+      for (const directory of directories) {
+        change(directory, { 'memory.max': 'max', 'cpu.max': 'max 100000', ...unifiedSettings(limits) })
+      }
+    },
+  }
+}
+
+function memorySettings({ memoryBytes }: Limits): Record<string, number> {
+  return { 'memory.limit_in_bytes': memoryBytes ?? -1, 'memory.memsw.limit_in_bytes': memoryBytes ?? -1 }
+}
+
+function sharesOf({ cpuLimit, cpuRequest }: Limits): number {
+  return Math.max(2, Math.round((cpuRequest ?? cpuLimit ?? 0) * 1024))
+}
+
+function cpuSettings(limits: Limits): Record<string, number> {
+  const { cpuLimit } = limits
+  return {
+    'cpu.shares': sharesOf(limits),
+    ...(cpuLimit && { 'cpu.cfs_quota_us': Math.max(1000, Math.round(cpuLimit * 100_000)) }),
+  }
+}
+
+function unifiedSettings(limits: Limits): Record<string, string | number> {
+  const { memoryBytes, cpuLimit, cpuRequest } = limits
+  return {
+    ...(memoryBytes && { 'memory.max': memoryBytes, 'memory.swap.max': 0, 'memory.oom.group': 1 }),
+    // KEP-2254: cgroup v1 shares 2…262144 onto v2 weights 1…10000
+    ...((cpuRequest || cpuLimit) && { 'cpu.weight': Math.round(1 + ((sharesOf(limits) - 2) * 9999) / 262_142) }),
+    ...(cpuLimit && { 'cpu.max': `${Math.max(1000, Math.round(cpuLimit * 100_000))} 100000` }),
+  }
+}
+
+/** Files that not every kernel has may be missing; what is there must take its value, unless it gets a second chance. */
+function change(directory: string, settings: Record<string, string | number>, again = false): void {
+  for (const [file, value] of Object.entries(settings)) {
+    if (!existsSync(join(directory, file))) continue
+    try {
+      writeFileSync(join(directory, file), String(value))
+    } catch (error) {
+      if (!again) throw error
+    }
   }
 }
 

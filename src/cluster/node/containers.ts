@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
+import type { objects } from '#kube'
 import { CuddleError, errorMessage, parseQuantity, rfc3339 } from '#lib'
 import { type Attempt, adoptAttempt, type Exit, startAttempt } from './attempt.ts'
-import { oomKills, removeCgroups } from './cgroups.ts'
+import { type Limits, oomKills, removeCgroups } from './cgroups.ts'
 import type { NodeContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import type { PodDirectory } from './directory.ts'
@@ -12,6 +13,7 @@ import { prepareContainer } from './prepare.ts'
 import type { ProbeReply } from './probe.ts'
 import type { ProbeKind } from './prober.ts'
 import { type ContainerInfo, type ContainerRecord, containersOf, graceSeconds, type PodRecord } from './record.ts'
+import type { Resize } from './resize.ts'
 import { Running } from './running.ts'
 import { runHook, stopContainer } from './stop.ts'
 import { attemptEnded, beginAttempt, preparationFailed, startRefused } from './transitions.ts'
@@ -102,6 +104,7 @@ export class Containers {
       if (!wanted()) return
       beginAttempt(record, this.#uid, name, prepared.imageID)
       record.cgroups = this.#limit(info, record.restartCount)
+      record.given = spec.resources ?? {}
       // Written before the process begins: an agent that dies in between looks for it, and never starts it twice.
       this.#directory.save(this.#record)
       this.#event('Normal', 'Pulled', `Container image "${spec.image}" already present on machine`, name)
@@ -120,6 +123,29 @@ export class Containers {
     } catch (error) {
       this.#startFailed(info, error)
     }
+  }
+
+  /** Gives a running container other resources. A message says why the machine refuses. */
+  resize({ info, resources, restart }: Resize): string | undefined {
+    const { name } = info.spec
+    const record = this.#record.containers[name]
+    const running = this.#running.get(name)
+    if (!running) return undefined
+    if (restart) {
+      this.#event('Normal', 'Killing', `Container ${name} resize requires restart`, name)
+      record.given = resources
+      void this.#stop(running, new Deadline(this.#node.clock, graceSeconds(this.#record.pod) * 1000))
+      return undefined
+    }
+    try {
+      this.#node.cgroups?.update(record.cgroups, limitsOf(resources))
+    } catch (error) {
+      return errorMessage(error)
+    }
+    const memory = quantity(resources.limits?.['memory'])
+    if (memory && record.cgroups.length === 0) this.#node.guard.watch(running.attempt, memory)
+    record.given = resources
+    return undefined
   }
 
   /** Ends all: main containers at once, then sidecars, the last one first (KEP-753). Resolves when nothing is left. */
@@ -150,13 +176,7 @@ export class Containers {
   #limit({ spec }: ContainerInfo, number: number): string[] {
     const { name, resources } = spec
     try {
-      return (
-        this.#node.cgroups?.create(`${this.#uid}-${name}-${number}`, {
-          memoryBytes: quantity(resources?.limits?.['memory']),
-          cpuLimit: quantity(resources?.limits?.['cpu']),
-          cpuRequest: quantity(resources?.requests?.['cpu']),
-        }) ?? []
-      )
+      return this.#node.cgroups?.create(`${this.#uid}-${name}-${number}`, limitsOf(resources)) ?? []
     } catch (error) {
       this.#node.log.debug({ pod: this.#uid }, `no resource limits: ${errorMessage(error)}`)
       return []
@@ -183,7 +203,9 @@ export class Containers {
       },
     })
     this.#running.set(spec.name, running)
-    const memory = quantity(spec.resources?.limits?.['memory'])
+    // Of an attempt that an agent began which did not know of resizes.
+    record.given ??= spec.resources ?? {}
+    const memory = quantity(record.given.limits?.['memory'])
     if (memory && record.cgroups.length === 0) this.#node.guard.watch(attempt, memory)
     if (!this.#record.pod.metadata.deletionTimestamp) running.probe(record)
     if (fresh) this.#save()
@@ -307,6 +329,14 @@ function neverBegan(record: ContainerRecord): void {
   if (!record.begun) return
   record.state = { terminated: ended! }
   record.restartCount--
+}
+
+function limitsOf(resources: objects.ResourceRequirements | undefined): Limits {
+  return {
+    memoryBytes: quantity(resources?.limits?.['memory']),
+    cpuLimit: quantity(resources?.limits?.['cpu']),
+    cpuRequest: quantity(resources?.requests?.['cpu']),
+  }
 }
 
 function quantity(value: string | number | undefined): number | undefined {

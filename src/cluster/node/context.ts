@@ -7,6 +7,7 @@ import type { ImageStore } from './images.ts'
 import type { MemoryGuard } from './memory-guard.ts'
 import type { Namespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
+import type { PodRecord } from './record.ts'
 
 /** What the pods of one virtual node share. */
 export interface NodeContext {
@@ -24,6 +25,8 @@ export interface NodeContext {
   /** In the environment of every process, as CUDDLE_NODE: what belongs to this home. */
   readonly mark: string
   readonly allocatable: { cpu: number; memoryBytes: number }
+  /** The pods of this node. */
+  records(): Iterable<PodRecord>
   /** home/node/pods and home/node/volumes. */
   readonly pods: string
   readonly claims: string

@@ -19,8 +19,11 @@ export class MemoryGuard {
     this.#clock = clock
   }
 
+  /** Again for an attempt that is watched already, it changes the limit. */
   watch(attempt: Attempt, limitBytes: number): void {
+    const known = this.#watched.has(attempt)
     this.#watched.set(attempt, limitBytes)
+    if (known) return
     void attempt.ended.then(() => this.#watched.delete(attempt))
     this.#arm()
   }

@@ -18,6 +18,8 @@ export interface ContainerRecord {
   containerID: string
   /** Directories in which the attempt was put to limit its resources. */
   cgroups: string[]
+  /** The resources that the running attempt was given; what the spec says may have been changed since. */
+  given?: objects.ResourceRequirements
   /** What the last counted probe said; undefined after a success. */
   complaint?: string | undefined
 }
@@ -37,6 +39,8 @@ export interface PodRecord {
   phase: string
   reason?: string
   message?: string
+  /** A change of its resources that is not done yet. */
+  resize?: { type: 'PodResizePending'; reason: string; message: string } | undefined
   /** The pod is being stopped since then (wall clock, ms) and may take so long. */
   stopping?: { since: number; graceSeconds: number } | undefined
 }

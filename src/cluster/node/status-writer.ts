@@ -43,6 +43,15 @@ export class StatusWriter {
     while (this.#writing) await this.#idle.promise
   }
 
+  /** Those of a resize come and go; what was written of it goes by name, for lists are merged. */
+  #conditions(status: objects.PodStatus): object[] | undefined {
+    const here = new Set(status.conditions?.map(({ type }) => type))
+    const gone = (this.#written?.conditions ?? []).filter(({ type }) => !here.has(type))
+    return (
+      status.conditions && [...status.conditions.map(whole), ...gone.map(({ type }) => ({ $patch: 'delete', type }))]
+    )
+  }
+
   async #write(): Promise<void> {
     const { name, namespace, uid } = this.#pod
     for (let failures = 0; this.#wanted !== this.#written && !this.#gone && !this.#signal.aborted; ) {
@@ -52,7 +61,7 @@ export class StatusWriter {
         await this.#kube.patch(
           Pod,
           { name, namespace },
-          { metadata: { uid }, status: { ...status, conditions: status.conditions?.map(whole) } },
+          { metadata: { uid }, status: { ...status, conditions: this.#conditions(status) } },
           {
             type: 'strategic',
             subresource: 'status',

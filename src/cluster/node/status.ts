@@ -10,6 +10,7 @@ import {
   restartPolicy,
   wantsStart,
 } from './record.ts'
+import { resizeConditions } from './resize.ts'
 
 /**
  * The status that the API shall show for a record. Conditions of other writers are not in it (the patch merges by type);
@@ -42,6 +43,7 @@ function containerStatus(pod: PodRecord, info: ContainerInfo, now: number, over:
   const { spec } = info
   const record = pod.containers[spec.name]
   const { state, lastState } = shown(pod, info, record, now, over)
+  const given = record.state.running ? (record.given ?? spec.resources) : spec.resources
   return {
     name: spec.name,
     state,
@@ -52,8 +54,8 @@ function containerStatus(pod: PodRecord, info: ContainerInfo, now: number, over:
     imageID: record.imageID,
     ...(record.containerID && { containerID: record.containerID }),
     started: info.kind === 'init' ? false : Boolean(record.state.running) && record.started,
-    ...(spec.resources?.requests && { allocatedResources: spec.resources.requests }),
-    ...(spec.resources && { resources: spec.resources }),
+    ...(given?.requests && { allocatedResources: given.requests }),
+    ...(given && { resources: given }),
   }
 }
 
@@ -135,6 +137,7 @@ function podConditions(record: PodRecord, phase: string, now: number): objects.P
       ready ? {} : containersReady ? { reason: 'ReadinessGatesNotReady', message: gateMessage.join(' ') } : why,
     ),
     condition(record, now, 'ContainersReady', containersReady, containersReady ? {} : why),
+    ...resizeConditions(record, now),
   ]
 }
 

@@ -7,6 +7,7 @@ import type { PodDirectory } from './directory.ts'
 import type { DownwardContext } from './downward.ts'
 import { plan } from './plan.ts'
 import { containersOf, graceSeconds, type PodRecord } from './record.ts'
+import { obstacle, pendingResizes } from './resize.ts'
 import { podStatus } from './status.ts'
 import { StatusWriter } from './status-writer.ts'
 import { retryMs } from './transitions.ts'
@@ -16,6 +17,8 @@ import { hasLiveVolumes, setUpVolumes, type VolumePaths } from './volumes.ts'
 const forcedGraceMs = 1000
 /** How often the content of configMap and secret volumes is looked after, ms; the kubelet's sync period. */
 const refreshMs = 60_000
+/** Until it is looked again whether a resize fits, ms; any change of the pod is another reason. */
+const resizeRetryMs = 5_000
 
 /**
  * The life of one pod on this node, in one sequence: whatever happens (a change in the API, an exit, a probe, a timer)
@@ -136,6 +139,7 @@ export class PodWorker {
     }
     if (limit !== undefined) this.#wakeAt(record.startedAt + limit * 1000)
     if (!(await this.#sandbox())) return this.#publish()
+    this.#resize()
     const next = plan(record.pod, record.containers, now)
     if (next.wakeAt !== undefined) this.#wakeAt(next.wakeAt)
     const infos = containersOf(record.pod).filter(({ spec }) => next.start.includes(spec.name))
@@ -144,6 +148,37 @@ export class PodWorker {
     await Promise.all(infos.map((info) => this.containers.start(info, this.#downward(), volumes, wanted)))
     if (next.finished) await this.#complete()
     this.#publish()
+  }
+
+  /** Resources follow the spec of a running pod. What does not fit waits, and is told. */
+  #resize(): void {
+    const { record } = this
+    const node = this.#node
+    const pending = pendingResizes(record)
+    const before = record.resize
+    if (pending.length === 0) {
+      record.resize = undefined
+      return
+    }
+    const failed = (reason: string, message: string) => {
+      record.resize = { type: 'PodResizePending', reason, message }
+      if (before?.reason !== reason) node.events.record(record.pod, 'Warning', `Resize${reason}`, message)
+    }
+    const why = obstacle(record, node.records(), node.allocatable)
+    if (why) {
+      failed(why.reason, why.message)
+      if (why.reason === 'Deferred') this.#wakeAt(node.clock.now() + resizeRetryMs)
+      return
+    }
+    for (const resize of pending) {
+      const refused = this.containers.resize(resize)
+      if (refused === undefined) continue
+      failed('Error', refused)
+      this.#wakeAt(node.clock.now() + resizeRetryMs)
+      return
+    }
+    record.resize = undefined
+    node.events.record(record.pod, 'Normal', 'ResizeCompleted', 'Pod resize completed')
   }
 
   /** Address and volumes; false while they cannot be had. */

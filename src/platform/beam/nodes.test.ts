@@ -47,6 +47,7 @@ test('a pod of a clustered app says how its node is reached', () => {
     restarts: 2,
     ready: true,
     clustered: true,
+    schedulers: undefined,
     cookie: { name: 'shop-cookie', key: 'cookie' },
   })
 })
@@ -74,4 +75,22 @@ test('missing links are found once a pair, also when only one side misses the ot
     ['b', 'a'],
     ['b', 'c'],
   ])
+})
+
+test('schedulers are worth the CPU that a pod has, unless the app has flags of its own', () => {
+  const given = (yaml: string, cpu: string) => {
+    const one = pod(yaml)
+    one.status.containerStatuses[0].resources = { requests: { cpu } }
+    return beamPod(one)?.schedulers
+  }
+  assert.equal(given(clustered, '100m'), 2)
+  assert.equal(given(clustered, '3500m'), 4)
+  assert.equal(given(clustered, '100'), 8, 'no more than it has')
+  assert.equal(given(`${clustered}\nenv: {ERL_FLAGS: "+S 1:1"}`, '4'), undefined)
+})
+
+test('pods that are only read are nodes too, of no cluster', () => {
+  const alone = beamPod(pod('processes: {web: bin/shop start}\nscale: {web: 1..3}'))
+  assert.deepEqual([alone?.clustered, alone?.name], [false, 'shop@10.0.0.7'])
+  assert.equal(beamPod(pod('processes: {web: bin/shop start}')), undefined)
 })

@@ -1,5 +1,5 @@
 import type { KubeObject, objects } from '#kube'
-import { aloneNode, beamNodeLabel } from '#manifests'
+import { aloneNode, beamNodeLabel, schedulers } from '#manifests'
 import { processOf } from '../processes.ts'
 
 export { aloneNode, beamNodeLabel }
@@ -19,6 +19,8 @@ export interface BeamPod {
   ready: boolean
   /** Whether it is one of the app's cluster, or only to be read. */
   clustered: boolean
+  /** How many schedulers the CPU that it has now is worth; undefined where the app decides. */
+  schedulers: number | undefined
   /** The Secret that holds the cookie, and the key in it. */
   cookie: { name: string; key: string }
 }
@@ -51,8 +53,16 @@ export function beamPod(pod: objects.Pod & KubeObject, { leaving = false } = {})
     restarts: state.restartCount ?? 0,
     ready: status.conditions?.some((item) => item.type === 'Ready' && item.status === 'True') ?? false,
     clustered: label === 'true',
+    schedulers: schedulersOf(variable('ERL_FLAGS')?.value, state.resources?.requests?.['cpu']),
     cookie: { name: cookie.name, key: cookie.key },
   }
+}
+
+/** Only where the flags are the platform's own: whoever sets their own decides about schedulers too. */
+function schedulersOf(flags: string | undefined, cpu: string | number | undefined): BeamPod['schedulers'] {
+  const match = /^\+S (\d+):\d+ \+SDcpu \1:/.exec(flags ?? '')
+  if (!match || cpu === undefined) return undefined
+  return Math.min(Number(match[1]), schedulers(cpu).online)
 }
 
 /** Pairs of nodes that do not know each other, each pair once. Of nodes that did not answer (`undefined`) nothing is said. */

@@ -32,27 +32,37 @@ export interface WatchOptions {
  */
 export function watchSignals(options: WatchOptions): { want(pods: readonly BeamPod[]): void } {
   const { app, store, signal } = options
-  const watched = new Map<string, AbortController>()
+  const watched = new Map<string, { stop: AbortController; pod: BeamPod }>()
   return {
     want(pods) {
       const wanted = new Map(pods.map((pod) => [identityOf(pod), pod]))
-      for (const [identity, stop] of watched) {
-        if (wanted.has(identity)) continue
-        stop.abort()
+      for (const [identity, known] of watched) {
+        const pod = wanted.get(identity)
+        if (pod) {
+          // Its resources may be others now.
+          known.pod = pod
+          continue
+        }
+        known.stop.abort()
         watched.delete(identity)
       }
       store.keep(app, new Set(pods.map(({ pod }) => pod)))
       for (const [identity, pod] of wanted) {
         if (watched.has(identity) || signal.aborted) continue
-        const stop = new AbortController()
-        watched.set(identity, stop)
-        void watchNode(pod, { ...options, signal: AbortSignal.any([signal, stop.signal]) })
+        const known = { stop: new AbortController(), pod }
+        watched.set(identity, known)
+        void watchNode(() => known.pod, { ...options, signal: AbortSignal.any([signal, known.stop.signal]) })
       }
     },
   }
 }
 
-async function watchNode(pod: BeamPod, { app, links, store, clock, log, signal }: WatchOptions): Promise<void> {
+async function watchNode(
+  current: () => BeamPod,
+  { app, links, store, clock, log, signal }: WatchOptions,
+): Promise<void> {
+  const pod = current()
+  let online: number | undefined
   const origin: Origin = { app, process: pod.process, pod: pod.pod, node: pod.name, otpRelease: '' }
   let open: { node: BeamNode; sampler: Sampler; mailboxesAt: number } | undefined
   for (let failures = 0; !signal.aborted; ) {
@@ -67,6 +77,13 @@ async function watchNode(pod: BeamPod, { app, links, store, clock, log, signal }
         const sample = await open.sampler.sample({ signal })
         if (signal.aborted) break
         store.put({ ...origin }, sample, clock.now())
+        const wanted = current().schedulers
+        online ??= sample.schedulersOnline
+        if (wanted !== undefined && wanted !== online) {
+          await setSchedulers(node, Math.min(wanted, sample.schedulersTotal), signal)
+          log.info({ app, pod: pod.pod, schedulers: wanted }, 'schedulers follow the CPU of the pod')
+          online = wanted
+        }
         if (clock.monotonic() >= open.mailboxesAt) {
           open.mailboxesAt = Number.POSITIVE_INFINITY
           void lookIntoMailboxes(open)
@@ -98,6 +115,13 @@ async function watchNode(pod: BeamPod, { app, links, store, clock, log, signal }
     const took = clock.monotonic() - since
     link.mailboxesAt = clock.monotonic() + Math.max(mailboxEveryMs, took / mailboxShare)
   }
+}
+
+/** A pod was given other CPU (or an earlier control process had set what this one does not know of). Dirty CPU schedulers follow. */
+async function setSchedulers(node: BeamNode, online: number, signal: AbortSignal): Promise<void> {
+  const { atom } = await import('#beam')
+  const args = [atom('schedulers_online'), online]
+  await node.rpc('erlang', 'system_flag', args, { timeoutMs: answerMs, signal, output: 'ignore' })
 }
 
 async function longestMailboxes(node: BeamNode, signal: AbortSignal): Promise<Mailbox[]> {
