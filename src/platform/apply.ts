@@ -78,8 +78,11 @@ async function applyDeployment(kube: Kube, object: KubeObject, all: readonly Kub
   const { name, namespace } = object.metadata
   const range = autoscaledRange(object, all)
   if (!range || object.spec.replicas !== undefined) return apply(kube, object)
-  const live = await kube.find(Deployment, name!, namespace)
-  if (!live) return apply(kube, await withReplicas(kube, object, range, StatefulSet))
+  let live = await kube.find(Deployment, name!, namespace)
+  if (!live) {
+    await apply(kube, await withReplicas(kube, object, range, StatefulSet))
+    live = await kube.get(Deployment, name!, namespace)
+  }
   if (ownsReplicas(live)) {
     // A field that its only owner no longer applies goes back to its default: one replica. So somebody else holds it first.
     const replicas = clamp(live.spec?.replicas ?? 1, range)
