@@ -1,15 +1,7 @@
 export { type BeamFile, readBeam } from './beam-file.ts'
 export { decideHot, type HotDecision, type Surroundings } from './decide.ts'
-export {
-  type HotOptions,
-  type HotUpgrade,
-  type Lingering,
-  type ModuleCode,
-  type NodeReport,
-  type PreparedNode,
-  type ProcessName,
-  prepareNode,
-} from './node-upgrade.ts'
+export { type PreparedNode, prepareNode } from './node-upgrade.ts'
+export type { Lingering, ProcessName } from './process-names.ts'
 export {
   diffReleases,
   listRelease,
@@ -20,4 +12,6 @@ export {
   type ReleaseModule,
 } from './release-diff.ts'
 export { readRelease } from './release-files.ts'
+export type { NodeReport } from './report.ts'
 export { type HotOutcome, hotRollout, loadedVersions, type RolloutOptions } from './rollout.ts'
+export type { HotOptions, HotUpgrade, ModuleCode } from './upgrade-types.ts'

@@ -1,6 +1,8 @@
 import { atom, type BeamNode, type Term, textOf } from '#beam'
-import { type Clock, systemClock } from '#lib'
-import { type HotOptions, type HotUpgrade, type NodeReport, type PreparedNode, prepareNode } from './node-upgrade.ts'
+import { type Clock, errorMessage, systemClock } from '#lib'
+import { type PreparedNode, prepareNode } from './node-upgrade.ts'
+import type { NodeReport } from './report.ts'
+import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
 
 export type HotOutcome =
   /** The new code runs on all nodes. */
@@ -24,12 +26,19 @@ export interface RolloutOptions extends HotOptions {
 const silentMs = 2_000
 const everyMs = 250
 
+const asked = { timeoutMs: silentMs, output: 'ignore' } as const
+
+function lose(node: BeamNode, error: unknown, reports: Map<string, NodeReport>): void {
+  node.close()
+  reports.set(node.name, { state: 'lost', reason: errorMessage(error), told: 'apply' })
+}
+
 /** Disconnects from a node that hangs: all others wait for it with their processes suspended. @returns what ends the watch */
 function givenUpWhenSilent(node: BeamNode, clock: Clock): () => void {
   const stop = new AbortController()
   const watch = async () => {
     while (!stop.signal.aborted && !node.isClosed) {
-      await node.rpc('erlang', 'node', [], { timeoutMs: silentMs, output: 'ignore', signal: stop.signal })
+      await node.rpc('erlang', 'node', [], { ...asked, signal: stop.signal })
       await clock.sleep(everyMs, stop.signal)
     }
   }
@@ -79,6 +88,12 @@ async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options:
   }
   const applied = await Promise.all(prepared.map((one) => one.apply()))
   for (const [index, report] of applied.entries()) if (report) reports.set(prepared[index].node.name, report)
+  if (reports.size === 0) {
+    // Who hangs since it applied would not hear the word, and the others would go on without it.
+    await Promise.all(
+      prepared.map(({ node }) => node.rpc('erlang', 'node', [], asked).catch((error) => lose(node, error, reports))),
+    )
+  }
   if (reports.size > 0 || options.signal?.aborted) {
     await takeBack()
     return verdict('aborted', reports)

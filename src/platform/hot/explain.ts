@@ -1,0 +1,58 @@
+import { elements, format, listOf, numberOf, type Term, TermMap, textOf } from '#beam'
+import { lingering, names, shown } from './process-names.ts'
+
+function shownTerm(term: Term | undefined): string {
+  if (term === undefined) return 'no reason'
+  return exceptionText(term) ?? exceptionText(elements(term, 2)?.[0]) ?? format(term, { limit: 300 })
+}
+
+/** `(RuntimeError) why`, of an exception of Elixir that has a message. */
+function exceptionText(term: Term | undefined): string | undefined {
+  if (!(term instanceof TermMap)) return undefined
+  const [name, message] = [textOf(term.field('__struct__')), term.field('message')]
+  if (name === undefined || !(message instanceof Uint8Array)) return undefined
+  return `(${name.replace(/^Elixir\./, '')}) ${Buffer.from(message).toString('utf8').slice(0, 300)}`
+}
+
+/** The reason of a refusal or an abort, in words. */
+export function explain(why: Term | undefined): string {
+  const [kind, a, b, c] = elements(why) ?? [why]
+  const about = names(a === undefined ? [] : (listOf(a) ?? [a]))
+  const first = about[0] === undefined ? '' : `${about[0].pid} (${about[0].initialCall})`
+  switch (textOf(kind)) {
+    case 'told':
+      return 'another node could not'
+    case 'alone':
+      return 'the control plane went away'
+    case 'no_word':
+      return 'the control plane said nothing more'
+    case 'lingering':
+      return lingering(a)
+        .map(
+          (item) =>
+            `${item.count} processes still run code of ${item.module} from before the present one: ${shown(item.processes)}`,
+        )
+        .join('; ')
+    case 'busy':
+      return 'it is in the middle of another hot rollout'
+    case 'bad_binary':
+      return `the new ${textOf(a)} is no BEAM file`
+    case 'unexpected_version':
+      return `${textOf(a)} runs in another version than the present release has`
+    case 'no_previous_binary':
+      return `the present code of ${textOf(a)} is nowhere to be found, so there would be no way back`
+    case 'not_loadable':
+    case 'not_loaded':
+      return `not loaded: ${shownTerm(a)}`
+    case 'not_verified':
+      return `loaded, but not what runs: ${shownTerm(a)}`
+    case 'not_suspended':
+      return `${numberOf(b)} processes did not stop in time, among them ${first}`
+    case 'code_change':
+      return `code_change failed in ${first}: ${shownTerm(b)}${numberOf(c) === 1 ? '' : ` (and in ${numberOf(c)} in all)`}`
+    case 'code_change_timeout':
+      return `code_change did not return in ${numberOf(b)} processes, among them ${first}`
+    default:
+      return shownTerm(why)
+  }
+}
