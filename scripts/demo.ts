@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { get, startLoad } from './demo/load.ts'
 import { type Sample, samples } from './demo/samples.ts'
 import { freePort, Stage } from './demo/stage.ts'
+import { tellOfState } from './demo/stateful.ts'
 
 const { values } = parseArgs({
   options: {
@@ -94,8 +95,12 @@ async function edit(changes: Sample['crash'], message: string): Promise<void> {
   await must('git', ['commit', '-qam', message], 'edit, and git commit')
 }
 
-async function must(command: string, args: string[], shown?: string): Promise<{ output: string; ms: number }> {
-  const cwd = existsSync(repository) ? repository : temporary
+async function must(
+  command: string,
+  args: string[],
+  shown?: string,
+  cwd = existsSync(repository) ? repository : temporary,
+): Promise<{ output: string; ms: number }> {
   const result = await stage.run(command, args, { cwd, shown })
   if (stop.signal.aborted) throw new Error('interrupted')
   if (result.code !== 0)
@@ -197,6 +202,9 @@ async function story(): Promise<void> {
       ['--kubeconfig', kubeconfig, '-n', 'hello', 'get', 'deploy,rs,pod,svc,ing,pdb,netpol'],
       'kubectl -n hello get deploy,rs,pod,svc,ing,pdb,netpol',
     )
+
+  if (sample.name.startsWith('elixir'))
+    await tellOfState({ stage, root, folder: temporary, routerPort: ports.router, must })
 
   stage.say('\n   timings')
   for (const [name, ms] of stage.timings) stage.say(`   ${name.padEnd(28)} ${(ms / 1000).toFixed(2).padStart(7)} s`)
