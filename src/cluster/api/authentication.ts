@@ -1,13 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import { credentialId, verifyToken } from './jwt.ts'
 import type { Api, User } from './request.ts'
 import { unauthorized } from './status.ts'
-import { verifyToken } from './subresources/token.ts'
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
-
-/** Where a user's extra tells which credential was shown. */
-export const credentialId = 'authentication.kubernetes.io/credential-id'
 
 const certified = new WeakMap<object, User | null>()
 
@@ -45,9 +42,9 @@ export function tokenUser(
   if (adminToken !== undefined && sameSecret(token, adminToken)) {
     return { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
   }
-  const user = verifyToken(api, token)
-  if (!user) throw unauthorized()
-  return user
+  const verified = verifyToken(api, token)
+  if (!('user' in verified)) throw unauthorized()
+  return verified.user
 }
 
 function sameSecret(a: string, b: string): boolean {

@@ -37,9 +37,10 @@ export function fromStorage(info: ResourceInfo, object: KubeObject): KubeObject 
   return { ...object, apiVersion }
 }
 
-/** An object of `info`'s version as it is stored. */
-export function toStorage(info: ResourceInfo, object: KubeObject): KubeObject {
-  if (object.apiVersion === 'autoscaling/v1' && object.kind === 'HorizontalPodAutoscaler') return newAutoscaler(object)
+/** An object of `info`'s version as it is stored; what that version cannot say is kept as `old` has it. */
+export function toStorage(info: ResourceInfo, object: KubeObject, old?: KubeObject): KubeObject {
+  if (object.apiVersion === 'autoscaling/v1' && object.kind === 'HorizontalPodAutoscaler')
+    return newAutoscaler(object, old)
   if (info.group !== 'events.k8s.io') return object
   return rename(
     object,
@@ -64,15 +65,23 @@ function oldAutoscaler(object: KubeObject): KubeObject {
   }
 }
 
-function newAutoscaler(object: KubeObject): KubeObject {
+function newAutoscaler(object: KubeObject, old: KubeObject | undefined): KubeObject {
   const { targetCPUUtilizationPercentage: target, ...spec } = object['spec'] ?? {}
+  const { currentCPUUtilizationPercentage: _, ...status } = object['status'] ?? {}
   const cpu = {
     type: 'Resource',
     resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } },
   }
+  const others = (old?.['spec']?.metrics ?? []).filter((metric: unknown) => !isCpu(metric))
+  const metrics = [...others, ...(target === undefined ? [] : [cpu])]
+  const { behavior } = old?.['spec'] ?? {}
+  const { currentMetrics, conditions } = old?.['status'] ?? {}
   return {
     ...object,
     apiVersion: 'autoscaling/v2',
-    spec: { ...spec, ...(target !== undefined && { metrics: [cpu] }) },
+    spec: { ...spec, ...(metrics.length > 0 && { metrics }), ...(behavior && { behavior }) },
+    ...(object['status'] && {
+      status: { ...status, ...(currentMetrics && { currentMetrics }), ...(conditions && { conditions }) },
+    }),
   }
 }

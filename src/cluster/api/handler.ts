@@ -87,6 +87,7 @@ function count(api: Api, method: string, status: number): void {
 async function other(api: Api, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request
   await authorizePath(api, request.user, request.method.toLowerCase(), path)
+  if (request.method === 'HEAD' && /^\/(version|apis?)(\/|$)/.test(path)) throw notAllowedHere()
   const found =
     health(api, request) ?? metrics(api, request) ?? discovery(api, request) ?? (await openapi(api, request))
   if (found) return found
@@ -149,6 +150,7 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
   const { info, subresource } = rr
   const { group, plural } = info
   if (!verb) throw methodNotAllowed(info, '')
+  if (rr.request.method === 'HEAD' && !info.custom) throw notAllowedHere()
   const { user } = rr.request
   if (!superuser(user)) {
     const name = rr.name ?? namedByField(rr, verb)

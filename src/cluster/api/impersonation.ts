@@ -1,6 +1,6 @@
 import { authorizeResource } from './authorization.ts'
 import type { Api, ApiRequest, User } from './request.ts'
-import { internal } from './status.ts'
+import { badRequest } from './status.ts'
 
 /** True when the request wants to be somebody else's. */
 export function impersonates(request: ApiRequest): boolean {
@@ -25,7 +25,7 @@ function unescaped(key: string): string {
 
 /**
  * The user that the Impersonate- headers name, once the real one is found to have the verb `impersonate` on every part of it
- * (apiserver's impersonation filter). Rejects with 403, or 500 where no user is named, as there.
+ * (apiserver's impersonation filter). Rejects with 403, or 400 where no user is named, as there.
  */
 export async function impersonated(api: Api, request: ApiRequest): Promise<User> {
   const { headers, user } = request
@@ -40,7 +40,12 @@ export async function impersonated(api: Api, request: ApiRequest): Promise<User>
       enumerable: true,
     })
   }
-  if (name === '') throw internal('requested groups, uid or extra without impersonating a user')
+  if (name === '') {
+    const list = groups.map((one) => JSON.stringify(one)).join(', ')
+    const more = Object.keys(extra).length > 0 ? `map[string][]string{…}` : 'map[string][]string(nil)'
+    const asked = `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:[]string{${list}}, Extra:${more}}`
+    throw badRequest(`requested ${asked} without impersonating a user name`)
+  }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
   const demand = (group: string, plural: string, target: string, more: object = {}) =>
     authorizeResource(api, user, 'impersonate', { group, plural, name: target, ...more })

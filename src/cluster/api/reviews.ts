@@ -2,12 +2,12 @@ import { isObject } from '#lib'
 import { trackManagedFields } from '../machinery/index.ts'
 import { decide, superuser } from './authorization.ts'
 import { readObject } from './body.ts'
+import { issuerUrl, verifyToken } from './jwt.ts'
 import { negotiate, render } from './negotiate.ts'
 import { writeOptions } from './options.ts'
 import type { Attempt, Decision, PolicyRule } from './rbac/index.ts'
 import { type ApiResponse, nowOf, type ResourceRequest, type User } from './request.ts'
 import { badRequest, invalid } from './status.ts'
-import { issuerUrl, verifyToken } from './subresources/token.ts'
 
 /** Reviews without a question: the answer has its time instead of an owner. */
 const dated = new Set(['SelfSubjectReview'])
@@ -59,13 +59,9 @@ const kinds: Record<string, (rr: ResourceRequest, spec: any) => Answer | Promise
     if (!spec.token) throw badRequest('token is required for TokenReview in authentication')
     const audiences: string[] =
       Array.isArray(spec.audiences) && spec.audiences.length > 0 ? spec.audiences : [issuerUrl]
-    const user = verifyToken(rr.api, text(spec.token))
-    if (!user) return { status: { user: {}, error: 'invalid bearer token' } }
-    if (!audiences.includes(issuerUrl)) {
-      const error = `token audiences ["${issuerUrl}"] is invalid for the target audiences ${JSON.stringify(audiences)}`
-      return { status: { user: {}, error } }
-    }
-    return { status: { authenticated: true, user: userInfo(user), audiences: [issuerUrl] } }
+    const verified = verifyToken(rr.api, text(spec.token), audiences)
+    if (!('user' in verified)) return { status: { user: {}, error: verified.problem } }
+    return { status: { authenticated: true, user: userInfo(verified.user), audiences: verified.audiences } }
   },
 }
 
@@ -100,7 +96,7 @@ function attemptOf(rr: ResourceRequest, spec: any): Attempt {
     throw refused(
       rr,
       isObject(resource) ? 'spec.nonResourceAttributes' : 'spec.resourceAttributes',
-      `Invalid value: ${isObject(resource) ? JSON.stringify(other) : 'null'}: ${problem}`,
+      `Invalid value: ${isObject(resource) ? JSON.stringify({ Path: text(other.path), Verb: text(other.verb) }) : 'null'}: ${problem}`,
     )
   }
   if (isObject(other)) return { verb: text(other['verb']), path: text(other['path']) }
@@ -115,7 +111,8 @@ function attemptOf(rr: ResourceRequest, spec: any): Attempt {
 }
 
 function refused(rr: ResourceRequest, field: string, message: string) {
-  return invalid(rr.info, '', [{ reason: 'FieldValueInvalid', message, field }])
+  // kube-apiserver leaves the kind out.
+  return invalid({ group: rr.info.group, kind: '' }, '', [{ reason: 'FieldValueInvalid', message, field }])
 }
 
 async function rulesFor(rr: ResourceRequest, namespace: string): Promise<PolicyRule[]> {

@@ -205,7 +205,7 @@ async function answer(
     const status = error instanceof StatusError ? error : badRequest(errorMessage(error))
     return {
       status: status.code,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-cache, private' },
       body: Buffer.from(JSON.stringify(status.status)),
     }
   }

@@ -7,14 +7,14 @@ import {
   jsonPatch,
   mergePatch,
   PatchError,
+  prepareUpdate,
   type ResourceInfo,
   strategicMergePatch,
 } from '../machinery/index.ts'
 import type { Stored } from '../store/index.ts'
 import { bodyLimit, decode, jsonType, mediaType, readObject, unsupportedMediaType } from './body.ts'
-import { fromStorage, toStorage } from './convert.ts'
 import { duplicateFields } from './duplicates.ts'
-import { checkIdentity, typeProblem } from './identity.ts'
+import { checkIdentity, malformed, typeProblem } from './identity.ts'
 import { negotiate, renderObject } from './negotiate.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
 import { badPatch, type Patched, patchedText } from './patched.ts'
@@ -87,14 +87,16 @@ export async function update(rr: ResourceRequest): Promise<ApiResponse> {
           )
         }
       : undefined
-  const stored = await updateObject(rr, { ...options, missing }, () => {
+  const stored = await updateObject(rr, { ...options, missing }, (current) => {
     if (!object.metadata.resourceVersion && (rr.info.custom || conditional.has(rr.resource))) {
+      const { malformed: problem } = prepareUpdate(rr.info, clone(object), current)
+      if (problem !== undefined) throw malformed(rr, problem)
       const message = 'Invalid value: 0: must be specified for an update'
       throw invalid({ group: rr.info.group, kind: rr.info.plural }, rr.name!, [
         { reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' },
       ])
     }
-    return toStorage(rr.info, object)
+    return object
   })
   return answer(rr, created ? 201 : 200, stored)
 }
@@ -119,11 +121,11 @@ export async function patch(rr: ResourceRequest): Promise<ApiResponse> {
   const change = patcher(rr, type, body)
   const patched: Patched = { shown: '', strategic: type === 'application/strategic-merge-patch+json' }
   const stored = await updateObject(rr, { ...options, patched }, (current) => {
-    const next = change(fromStorage(rr.info, current))
+    const next = change(current)
     if (!isObject(next)) throw badRequest('the patch does not leave an object')
     patched.shown = patched.strategic ? goText(body) : patchedText(next)
     checkPatchedType(rr, patched, next)
-    return toStorage(rr.info, next as KubeObject)
+    return next as KubeObject
   })
   return answer(rr, 200, stored)
 }
@@ -231,8 +233,7 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: any): Pro
   if (body.metadata.managedFields !== undefined && body.metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil')
   }
-  const merge = (live: KubeObject | undefined) =>
-    applied(rr, rr.info, live && fromStorage(rr.info, live), clone(body), options)
+  const merge = (live: KubeObject | undefined) => applied(rr, rr.info, live, clone(body), options)
   let created = false
   const missing = () => {
     if (body.metadata.uid) {
@@ -254,7 +255,7 @@ async function apply(rr: ResourceRequest, options: WriteOptions, body: any): Pro
     (current) => {
       const merged = merge(current)
       if (body.metadata.resourceVersion) merged.metadata.resourceVersion = body.metadata.resourceVersion
-      return toStorage(rr.info, merged)
+      return merged
     },
   )
   return answer(rr, created ? 201 : 200, stored)

@@ -11,7 +11,7 @@ import {
 } from '../machinery/index.ts'
 import { type Change, Stored, type Written } from '../store/index.ts'
 import { admit } from './admission/index.ts'
-import { toStorage } from './convert.ts'
+import { fromStorage, toStorage } from './convert.ts'
 import { checkIdentity, malformed } from './identity.ts'
 import { reportUnknown, type WriteOptions } from './options.ts'
 import { badPatch, type Patched } from './patched.ts'
@@ -72,11 +72,10 @@ function newObject(rr: ResourceRequest, object: KubeObject, options: WriteOption
   if (metadata.name) admit(rr, { operation: 'CREATE', phase: 'mutate', object, old: undefined, options })
   const prepared = prepareCreate(rr.info, object)
   const ready = finish(rr, prepared, undefined, options, undefined)
-  const stored = toStorage(rr.info, ready)
-  if (!track) return stored
-  if (own === undefined) return tracked(rr, undefined, stored, options)
-  const { managedFields: _, ...rest } = stored.metadata
-  const made = { ...stored, metadata: own.length > 0 ? { ...rest, managedFields: own } : rest } as KubeObject
+  if (!track) return toStorage(rr.info, ready)
+  if (own === undefined) return toStorage(rr.info, tracked(rr, undefined, ready, options))
+  const { managedFields: _, ...rest } = ready.metadata
+  const made = { ...ready, metadata: own.length > 0 ? { ...rest, managedFields: own } : rest } as KubeObject
   return rr.resource === crdResource ? established(rr, made) : made
 }
 
@@ -126,7 +125,7 @@ function owned(rr: ResourceRequest, object: KubeObject, options: WriteOptions): 
     unasked(metadata, object.metadata, ['labels'])
     unasked(spec?.template?.metadata, object.spec?.template?.metadata, ['labels'])
   }
-  return tracked(rr, undefined, toStorage(rr.info, prepared as KubeObject), options).metadata.managedFields ?? []
+  return tracked(rr, undefined, prepared as KubeObject, options).metadata.managedFields ?? []
 }
 
 /** What create and update share after machinery has shaped the object. */
@@ -147,7 +146,9 @@ function finish(
   const broken = found.length > 0
   if (!broken) decide?.(rr, object, old)
   const causes = [...metadataCauses(object), ...found, ...(broken ? [] : (check?.(object, old, rr) ?? []))]
-  if (causes.length > 0) throw invalid(rr.info, object.metadata.name ?? '', dedupe(causes))
+  // Events are one kind, of the core group, under whichever name they come.
+  const accused = rr.resource === 'core/events' ? { group: '', kind: 'Event' } : rr.info
+  if (causes.length > 0) throw invalid(accused, object.metadata.name ?? '', dedupe(causes))
   for (const text of rr.subresource ? [] : warningsOf(rr.info, object, old)) {
     if (!rr.warnings.includes(text)) rr.warnings.push(text)
   }
@@ -223,7 +224,7 @@ export function ephemeral(rr: ResourceRequest, object: KubeObject): Stored {
   )
 }
 
-/** Makes the new state of an object from the newest one; may throw a StatusError. It must not change what it is given. */
+/** Makes the new state of an object from the newest one, both in the version of the request; may throw a StatusError. It must not change what it is given. */
 export type Modify = (current: KubeObject) => KubeObject
 
 export interface UpdateOptions extends WriteOptions {
@@ -243,8 +244,9 @@ export async function updateObject(rr: ResourceRequest, options: UpdateOptions, 
   let preview: KubeObject | undefined
   const written: Written = await rr.api.store.write(rr.resource, id, (current) => {
     if (!current) throw notFound(rr.info, name)
-    const next = updated(rr, options, current.object, modify)
-    if (!next) return { keep: true }
+    const changed = updated(rr, options, fromStorage(rr.info, current.object), modify)
+    if (!changed) return { keep: true }
+    const next = toStorage(rr.info, changed, current.object)
     preview = next
     if (options.dryRun) return { keep: true }
     return finished(next) ? { delete: true } : ({ put: next } satisfies Change)
@@ -291,7 +293,7 @@ function updated(rr: ResourceRequest, options: UpdateOptions, old: KubeObject, m
   const merged = endpointView(rr, next, old)
   if (old.metadata.deletionTimestamp) checkFinalizers(rr, merged, old)
   admit(rr, { operation: 'UPDATE', phase: 'mutate', object: merged, old, options })
-  const ready = toStorage(info, finish(rr, prepareUpdate(info, merged, old), old, options, options.patched))
+  const ready = finish(rr, prepareUpdate(info, merged, old), old, options, options.patched)
   if (hasGeneration(rr)) {
     const bumped = subresource !== 'status' && specChanged(old, ready)
     ready.metadata.generation = (old.metadata.generation ?? 1) + (bumped ? 1 : 0)

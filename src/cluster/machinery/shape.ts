@@ -214,8 +214,12 @@ function formatted(format: string, value: string): string {
   const canonical = format === 'date-time' ? canonicalTime(value) : canonicalMicroTime(value)
   if (canonical !== undefined) return canonical
   const layout = format === 'date-time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00'
+  const parsing = `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}`
+  const zone = format === 'micro-time' ? /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-].*)$/.exec(value)?.[1] : undefined
   throw new Malformed(
-    `parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse ${JSON.stringify(value)}`,
+    zone === undefined
+      ? `${parsing}: cannot parse ${JSON.stringify(value)}`
+      : `${parsing}: cannot parse ${JSON.stringify(zone)} as ".000000"`,
   )
 }
 

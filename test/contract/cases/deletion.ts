@@ -68,7 +68,7 @@ contract('options of deletion that are invalid', async (c) => {
 })
 
 contract('deletion options in a query and as YAML', async (c) => {
-  await c.post(c.path('pods'), pod('a', { nodeName: 'nowhere', terminationGracePeriodSeconds: 40 }), quiet)
+  await c.post(c.path('pods'), pod('a', { nodeName: c.ns, terminationGracePeriodSeconds: 40 }), quiet)
   const pick = ({ metadata }: any) => [metadata.deletionGracePeriodSeconds, metadata.deletionTimestamp !== undefined]
   const first = await c.delete(`${c.path('pods')}/a?gracePeriodSeconds=20`, undefined, { pick })
   assert.equal(first.body.metadata.deletionGracePeriodSeconds, 20)
@@ -84,7 +84,7 @@ contract('a pod without a node goes at once, one with a node gracefully', async 
     pick: ({ kind, metadata }) => [kind, metadata.deletionGracePeriodSeconds],
   })
   assert.equal((await c.get(`${c.path('pods')}/free`)).code, 404)
-  await c.post(c.path('pods'), pod('bound', { nodeName: 'nowhere' }), quiet)
+  await c.post(c.path('pods'), pod('bound', { nodeName: c.ns }), quiet)
   const marked = await c.delete(`${c.path('pods')}/bound`, undefined, {
     pick: ({ kind, metadata }) => [kind, metadata.deletionGracePeriodSeconds, metadata.generation],
   })

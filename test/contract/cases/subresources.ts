@@ -113,7 +113,7 @@ contract('binding a pod', async (c) => {
     apiVersion: 'v1',
     kind: 'Binding',
     metadata: { name: 'p', annotations: { a: 'b' } },
-    target: { apiVersion: 'v1', kind: 'Node', name: 'nowhere' },
+    target: { apiVersion: 'v1', kind: 'Node', name: c.ns },
   }
   const bound = await c.post(`${c.path('pods')}/p/binding`, binding)
   assert.equal(bound.code, 201)
@@ -124,14 +124,14 @@ contract('binding a pod', async (c) => {
       status.conditions?.map(({ type, status }: any) => [type, status]),
     ],
   })
-  assert.equal(body.spec.nodeName, 'nowhere')
+  assert.equal(body.spec.nodeName, c.ns)
   await c.post(`${c.path('pods')}/p/binding`, { ...binding, target: { kind: 'Node', name: 'elsewhere' } })
   await c.post(`${c.path('pods')}/none/binding`, binding)
   await c.post(`${c.path('pods')}/p/binding`, { ...binding, target: { kind: 'Pod', name: 'x' } })
 })
 
 contract('eviction', async (c) => {
-  await c.post(c.path('pods'), pod('p', { nodeName: 'nowhere' }, { labels: { app: 'x' } }), quiet)
+  await c.post(c.path('pods'), pod('p', { nodeName: c.ns }, { labels: { app: 'x' } }), quiet)
   const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'p' } }
   const dry = await c.post(`${c.path('pods')}/p/eviction`, { ...eviction, deleteOptions: { dryRun: ['All'] } })
   assert.equal(dry.code, 201)
@@ -151,7 +151,7 @@ contract('eviction', async (c) => {
 contract(
   'eviction is held back by a PodDisruptionBudget',
   async (c) => {
-    await c.post(c.path('pods'), pod('p', { nodeName: 'nowhere' }, { labels: { app: 'x' } }), quiet)
+    await c.post(c.path('pods'), pod('p', { nodeName: c.ns }, { labels: { app: 'x' } }), quiet)
     await c.patch(
       'strategic',
       `${c.path('pods')}/p/status`,

@@ -1,7 +1,7 @@
 import { equal, isObject } from '#lib'
 import type { Attributes } from '../admission/plugin.ts'
 import type { ResourceRequest } from '../request.ts'
-import { forbidden } from '../status.ts'
+import { forbidden, notFound } from '../status.ts'
 import type { Authorizer } from './authorizer.ts'
 import { compact, describeRule, type PolicyRule, rulesOf, uncovered } from './rules.ts'
 
@@ -32,10 +32,8 @@ export function checkEscalation(authorizer: Authorizer, rr: ResourceRequest, { o
   const kind = ref['kind'] === 'Role' ? 'roles' : 'clusterroles'
   if (may(authorizer, rr, 'bind', kind, ref['name'])) return
   const rules = authorizer.role(ref['kind'], ref['name'], rr.namespace)
-  if (!rules) {
-    const why = `${kind.slice(0, -1)}.${group} ${JSON.stringify(ref['name'])} not found`
-    throw forbidden(rr.info, object.metadata.name!, why)
-  }
+  // As kube-apiserver tells it: the missing role by the name of what was to bind it.
+  if (!rules) throw notFound(rr.info, String(ref['name'] ?? ''))
   demand(authorizer, rr, object.metadata.name!, rules)
 }
 

@@ -161,7 +161,7 @@ test('who may not impersonate is not let, and groups come with the name', async 
     'system:serviceaccounts:default',
     'system:authenticated',
   ])
-  assert.equal((await as({ 'impersonate-group': 'x' })).code, 500)
+  assert.equal((await as({ 'impersonate-group': 'x' })).code, 400)
   const refused = await api.send('GET', configMaps, undefined, { as: 'nobody', headers: { 'impersonate-user': 'ann' } })
   assert.equal(refused.code, 403)
   assert.equal(
