@@ -2,10 +2,11 @@ import type { KubeObject, objects } from '#kube'
 import { parseQuantity } from '#lib'
 import type { ProcessSpec } from '#spec'
 import { clustered, reachable } from './clustered.ts'
-import { offer } from './config.ts'
+import { add, offer } from './config.ts'
 import { appLabel, keepAnnotation, metadata } from './names.ts'
 import { goodbyeEnv, shutdownMs } from './stopping.ts'
 import type { CompileInput } from './types.ts'
+import { vmConfigFlags } from './vm-config.ts'
 
 /** Label of pods that are nodes of the BEAM which can be reached: one-off jobs are not. */
 export const beamNodeLabel = 'cuddle.dev/beam-node'
@@ -46,9 +47,9 @@ export function beamEnv(
   offer(env, input, 'RELEASE_MODE', 'interactive')
   const { port, cookie } = input.spec.beam
   // Not in ERL_FLAGS, which is the developer's to set.
-  const ownFlags = process ? [`-shutdown_time ${shutdownMs(input, process)}`] : []
+  const ownFlags = [...vmConfigFlags(input), ...(process ? [`-shutdown_time ${shutdownMs(input, process)}`] : [])]
   if (!process || !reachable(input)) {
-    if (ownFlags.length > 0) env.push({ name: 'ERL_ZFLAGS', value: ownFlags.join(' ') })
+    add(env, input, 'ERL_ZFLAGS', ownFlags)
     offer(env, input, 'RELEASE_DISTRIBUTION', 'none')
     return
   }
@@ -56,8 +57,8 @@ export function beamEnv(
   ownFlags.push(`-start_epmd false -erl_epmd_port ${port}`)
   const source =
     cookie === 'auto' ? { name: cookieName(input.app), key: 'cookie' } : { name: secret ?? '', key: cookie }
+  add(env, input, 'ERL_ZFLAGS', ownFlags)
   env.push(
-    { name: 'ERL_ZFLAGS', value: ownFlags.join(' ') },
     ...(clustered(input) ? [goodbyeEnv()] : []),
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'RELEASE_DISTRIBUTION', value: 'name' },

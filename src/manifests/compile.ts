@@ -18,6 +18,7 @@ import { statefulSet } from './stateful-set.ts'
 import { claims } from './storage.ts'
 import { autoscaled } from './targets.ts'
 import type { CompileInput } from './types.ts'
+import { vmConfig } from './vm-config.ts'
 
 /**
  * All objects of a release that stay (its Jobs are releaseJob and runJob), in the order in which they can be applied.
@@ -29,6 +30,8 @@ export function compile(input: CompileInput): KubeObject[] {
   const objects: KubeObject[] = [namespace(input), serviceAccount(input), ...networkPolicies(input)]
   if (config.configMap) objects.push(config.configMap)
   if (config.secret) objects.push(config.secret)
+  const files = vmConfig(input)
+  if (files) objects.push(files)
   if (clustered(input)) objects.push(beamService(input))
   for (const name of Object.keys(spec.processes)) {
     const process = spec.processes[name]

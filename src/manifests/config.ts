@@ -63,8 +63,15 @@ function contentName(app: string, data: Record<string, string>): string {
 
 /** Adds a variable, unless the developer gives it a value: then the platform's gives way. */
 export function offer(env: objects.EnvVar[], input: CompileInput, name: string, value: string): void {
-  if (input.config[name] !== undefined) return
+  if (!given(input, name)) env.push({ name, value })
+}
+
+/** Adds to a variable of words: after those that the developer gives it. */
+export function add(env: objects.EnvVar[], input: CompileInput, name: string, words: readonly string[]): void {
+  if (words.length > 0) env.push({ name, value: [...(given(input, name) ? [`$(${name})`] : []), ...words].join(' ') })
+}
+
+function given(input: CompileInput, name: string): boolean {
   const written = input.spec.env[name]
-  if (written !== undefined && 'value' in written) return
-  env.push({ name, value })
+  return input.config[name] !== undefined || (written !== undefined && 'value' in written)
 }

@@ -13,6 +13,7 @@ import { spread } from './spread.ts'
 import { graceSeconds, handoverAnnotation, moduleAtom, preStop } from './stopping.ts'
 import { claimName } from './storage.ts'
 import type { CompileInput } from './types.ts'
+import { mountVmConfig } from './vm-config.ts'
 
 /** `web` speaks HTTP through the router; other processes with a port speak what they like inside the cluster. */
 export function portName(process: string): 'http' | 'tcp' {
@@ -54,6 +55,7 @@ export function processPod(
   container.securityContext = containerSecurity()
   container.volumeMounts = [{ name: 'tmp', mountPath: '/tmp' }]
   const volumes: objects.Volume[] = [{ name: 'tmp', emptyDir: {} }]
+  mountVmConfig(input, container, volumes)
   const paths = Object.keys(storage)
   for (const path of paths) {
     container.volumeMounts.push({ name: pathName(path), mountPath: path })
@@ -101,6 +103,8 @@ export function taskPod(
   container.resources = resources(task.size)
   container.securityContext = containerSecurity()
   container.volumeMounts = [{ name: 'tmp', mountPath: '/tmp' }]
+  const volumes: objects.Volume[] = [{ name: 'tmp', emptyDir: {} }]
+  mountVmConfig(input, container, volumes)
   return {
     metadata: { labels: labels(input.app, name) },
     spec: {
@@ -110,7 +114,7 @@ export function taskPod(
       restartPolicy: 'Never',
       securityContext: podSecurity(false),
       containers: [container],
-      volumes: [{ name: 'tmp', emptyDir: {} }],
+      volumes,
     },
   }
 }

@@ -83,6 +83,10 @@ export interface BeamSpec {
   cookie: string
   /** Module whose `handover/1` is called in a node that is about to stop. */
   handover?: string
+  /** Lines as of vm.args, beside the release's own. */
+  vmArgs?: string
+  /** One Erlang list with its dot, beside the release's own. */
+  sysConfig?: string
 }
 
 export const defaults = {

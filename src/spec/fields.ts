@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checkCron } from './cron.ts'
+import { checkVmArgs, readSysConfig } from './erlang.ts'
 import { checkAppName, checkConfigName, checkLabel, checkProcessName } from './names.ts'
 import type { Finding } from './problems.ts'
 import { checkSignalName, mostTargets, readPercent, readTarget } from './targets.ts'
@@ -63,6 +64,9 @@ export const moduleName = text((value) =>
         hint: 'for example Shop.Handover or shop_handover',
       },
 )
+
+export const vmArgs = text(checkVmArgs)
+export const sysConfig = reading(z.string(), readSysConfig)
 
 export const appName = text(checkAppName)
 export const processName = text(checkProcessName)

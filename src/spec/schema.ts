@@ -112,6 +112,8 @@ const beam = strict({
   handover: field.moduleName
     .optional()
     .describe('Module whose `handover/1` gets the nodes that stay, before a node stops.'),
+  vmArgs: field.vmArgs.optional().describe('Flags of the VM, as in `vm.args`; they go after the release’s own.'),
+  sysConfig: field.sysConfig.optional().describe('Configuration, as in `sys.config`; it goes over the release’s own.'),
 })
 
 const build = strict({

@@ -202,8 +202,12 @@ test('who holds a stop up is told, and a handover that fails holds up nothing', 
     '      Handover,',
     '      Handover,\n      Abacus.Slow,',
   )
+  const flags = '  vmArgs: +P 500000\n  sysConfig: "[{abacus, [{beads, 7}]}]"\n'
+  await commitEdit(home, repository, 'cuddle.yaml', /^ {2}handover:/m, `${flags}  handover:`)
   const pushed = await home.git(repository, 'push', 'cuddle', 'main')
   assert.equal(pushed.code, 0, pushed.stderr)
+  const asked = '{:erlang.system_info(:process_limit), Application.get_env(:abacus, :beads)}'
+  assert.equal((await home.json(['rpc', '-a', app, asked])).result, '{524288, 7}')
 
   assert.equal((await home.cuddle(['ps:scale', 'web=2', '-a', app])).code, 0)
   const who = 'Abacus.Slow (child of Abacus.Supervisor, shutdown 9000)'

@@ -117,13 +117,15 @@ function mountVariables(mounts: readonly Mount[], inPlace: boolean): Record<stri
   return env
 }
 
-/** Variables that name a place in a mount (`ERL_CRASH_DUMP=/tmp/erl_crash.dump`) name it where it really is. */
+/** Variables that name places in a mount (`ERL_CRASH_DUMP=/tmp/erl_crash.dump`) name them where they really are. */
 function relocated(env: Record<string, string>, mounts: readonly Mount[]): Record<string, string> {
   if (mounts.length === 0) return env
   const out: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    const mount = mounts.find(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`))
-    out[name] = mount ? mount.path + value.slice(mount.mountPath.length) : value
+    out[name] = value.replace(/(?<![^ ])\/[^ ]*/g, (place) => {
+      const mount = mounts.find(({ mountPath }) => place === mountPath || place.startsWith(`${mountPath}/`))
+      return mount ? mount.path + place.slice(mount.mountPath.length) : place
+    })
   }
   return out
 }
