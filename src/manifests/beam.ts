@@ -16,9 +16,9 @@ export const aloneNode = 'alone'
 /** The port of Erlang distribution, by name. */
 export const distPort = 'dist'
 
-/** Whether new code is loaded into the running pods of a process. It takes a node that the platform can reach. */
+/** Whether new code is loaded into the running pods of a process. */
 export function hot(input: CompileInput, process: ProcessSpec): boolean {
-  return process.strategy === 'hot' && clustered(input)
+  return process.strategy === 'hot' && input.runtime === 'beam'
 }
 
 /** The Secret with the app's cookie, made once by the platform and kept over all releases. */

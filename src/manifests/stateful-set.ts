@@ -1,6 +1,7 @@
 import type { KubeObject, objects } from '#kube'
 import type { ProcessSpec } from '#spec'
 import { nodesName } from './beam.ts'
+import { clustered } from './clustered.ts'
 import type { ConfigNames } from './config.ts'
 import { settleTime } from './deployment.ts'
 import { metadata, objectName, selector } from './names.ts'
@@ -27,7 +28,7 @@ export function statefulSet(
     // Pods wait for each other neither to start nor to stop.
     podManagementPolicy: 'Parallel',
     updateStrategy: { type: 'OnDelete' },
-    serviceName: nodesName(input.app),
+    serviceName: clustered(input) ? nodesName(input.app) : objectName(input.app, name),
     selector: { matchLabels: selector(input.app, name) },
     template: processPod(input, config, name, process),
   }

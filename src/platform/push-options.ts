@@ -43,5 +43,5 @@ export function withHot(spec: AppSpec): { spec: AppSpec; became: string[] } {
       became.includes(name) ? { ...process, strategy: 'hot' as const } : process,
     ]),
   )
-  return { spec: { ...spec, processes, beam: { ...spec.beam, cluster: true } }, became }
+  return { spec: { ...spec, processes }, became }
 }

@@ -87,10 +87,6 @@ export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: P
         problems.push(read.problem(place(name, 'strategy'), message))
       }
     }
-    if (process.strategy === 'hot' && !spec.beam.cluster) {
-      const message = `strategy of ${name} cannot be hot with beam.cluster: false: code is loaded over distribution`
-      problems.push(read.problem(place(name, 'strategy'), message, { hint: 'leave beam.cluster out, or say true' }))
-    }
   }
   if (spec.beam.handover !== undefined && !spec.beam.cluster) {
     const hint = 'write cluster: true beside it'

@@ -52,10 +52,8 @@ export function normalise(file: SpecFile, known: Known = { commands: {} }): AppS
     addons: normaliseAddons(file.addons),
     domains: file.domains ?? [],
     env: file.env ?? {},
-    // Code is loaded over the distribution protocol, so hot processes are nodes.
     beam: {
       ...defaults.beam,
-      cluster: Object.values(processes).some(({ strategy }) => strategy === 'hot'),
       ...file.beam,
     },
     build: { env: file.build?.env ?? {}, dir: file.build?.dir ?? '.' },

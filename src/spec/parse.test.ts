@@ -229,12 +229,6 @@ test('what is accepted but does nothing yet is a warning', () => {
   )
 })
 
-test('hot processes are nodes, and what cannot be hot is told', () => {
-  const hot = parseSpec('processes: {web: x}\nstrategy: hot', { file })
-  assert.ok(hot.ok && hot.spec.beam.cluster)
-  assert.match(problems('processes: {web: x}\nstrategy: hot\nbeam: {cluster: false}').join(), /cannot be hot/)
-})
-
 test('the JSON Schema describes every key and takes no others', () => {
   const schema = specJsonSchema()
   assert.equal(schema.additionalProperties, false)
