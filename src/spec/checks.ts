@@ -66,6 +66,9 @@ function twice(read: ReadFile<unknown>, list: unknown, path: PropertyKey[], what
   return problems
 }
 
+/** Seconds of `drain` that leave one for the handover: half of it counts, and the preStop hook hears of the end a second early. */
+const handoverDrain = 4
+
 /** What only the whole, normalised spec can tell. */
 export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = []
@@ -87,6 +90,11 @@ export function checkSpec(spec: AppSpec, read: ReadFile<unknown>): { problems: P
         problems.push(read.problem(place(name, 'strategy'), message))
       }
     }
+  }
+  for (const [name, { drain }] of spec.beam.handover === undefined ? [] : Object.entries(spec.processes)) {
+    if (drain >= handoverDrain) continue
+    const message = `drain of ${name} is too short for a handover: at least ${handoverDrain}s`
+    problems.push(read.problem(place(name, 'drain'), message))
   }
   if (spec.beam.handover !== undefined && !spec.beam.cluster) {
     const hint = 'write cluster: true beside it'

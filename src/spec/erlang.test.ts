@@ -29,4 +29,8 @@ test('mistakes are found before anything is deployed', () => {
   assert.match(beam("  sysConfig: '[{a, \"x}].'"), /a " is not closed/)
   assert.match(beam('  handover: "not a module"'), /is no module/)
   assert.match(beam('  handover: Shop.Handover'), /needs a cluster to hand over to/)
+  assert.match(
+    beam('  cluster: true\n  handover: shop_handover\ndrain: 3s'),
+    /drain of web is too short for a handover/,
+  )
 })
