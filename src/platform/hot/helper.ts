@@ -1,6 +1,36 @@
+import { shortHash } from '#lib'
+
+/** Variables that the helper is given, in the order in which the compiled one takes them. */
+export const helperVariables = [
+  'ChangeMs',
+  'Direction',
+  'Extra',
+  'Hard',
+  'HoldMs',
+  'KillStuck',
+  'Modules',
+  'Owner',
+  'PrepareMs',
+  'Removed',
+  'SnapshotBytes',
+  'SuspendMs',
+  'Targets',
+] as const
+
+/** The name of the helper as a module: another one for another source, so that nodes never have two in one. */
+export function helperName(): string {
+  return `cuddle_hot_${shortHash(helperSource, 8)}`
+}
+
+/** The helper as a module with one function, `run`. */
+export function helperModule(): string {
+  const variables = helperVariables.join(', ')
+  return `-module(${helperName()}).\n-export([run/${helperVariables.length}]).\nrun(${variables}) ->\n${helperSource.trim()}.\n`
+}
+
 /**
- * What runs on the node during a hot upgrade: one process, linked to us, interpreted by `erl_eval` so that nothing is
- * installed. It traps exits and never waits without a limit: when we vanish, or say nothing for too long, it puts the old
+ * What runs on the node during a hot upgrade: one process, linked to us, of a module of ours that is loaded into the node and stays there
+ * (compiled beforehand: `generated/helper.ts`); interpreted by `erl_eval` where it cannot be loaded. It traps exits and never waits without a limit: when we vanish, or say nothing for too long, it puts the old
  * code and state back and resumes what it suspended. It obeys `prepare` (by being started), then `apply`, then `commit`
  * or `abort`, and reports after each; every report is `{Self, Kind, Details}`.
  *
@@ -19,7 +49,7 @@ Vsn = fun(M) -> try proplists:get_value(vsn, erlang:get_module_info(M, attribute
 Now = fun() -> erlang:monotonic_time(microsecond) end,
 Describe = fun(P) -> {P, try case proc_lib:initial_call(P) of {IM, IF, IA} -> {IM, IF, length(IA)}; false -> element(2, erlang:process_info(P, initial_call)) end catch _:_ -> unknown end} end,
 
-Collect = fun Collect(Tag, Pending, Until, Acc) when map_size(Pending) =:= 0 -> {Acc, []};
+Collect = fun Collect(_, Pending, _, Acc) when map_size(Pending) =:= 0 -> {Acc, []};
   Collect(Tag, Pending, Until, Acc) ->
     receive
       {{Tag, P}, Reply} -> Collect(Tag, maps:remove(P, Pending), Until, [{P, Reply} | Acc]);
@@ -43,7 +73,7 @@ Purge = fun(Ms) ->
   Held = [M || M <- Ms, erlang:check_old_code(M)],
   case [{M, Limit([Describe(P) || P <- Ps]), length(Ps)} || M <- Held, (Ps = Users(M)) =/= []] of
     [] -> [{M, [], 0} || M <- Held, not code:soft_purge(M)];
-    Lingering when Hard -> lists:foreach(fun code:purge/1, Held), [];
+    _ when Hard -> lists:foreach(fun code:purge/1, Held), [];
     Lingering -> Lingering
   end
 end,

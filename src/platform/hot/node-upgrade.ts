@@ -18,7 +18,8 @@ import {
 } from '#beam'
 import { CuddleError, errorMessage, systemClock } from '#lib'
 import { explain } from './explain.ts'
-import { helperSource } from './helper.ts'
+import { compiledHelper } from './generated/helper.ts'
+import { helperSource, helperVariables } from './helper.ts'
 import { aborted, committed, lingeringIn, type NodeReport } from './report.ts'
 import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
 
@@ -70,6 +71,19 @@ export async function prepareNode(
   }
 }
 
+/**
+ * Loads the compiled helper unless it is there already: loading it twice more would kill one that is at work.
+ * @returns false where the node does not take it
+ */
+async function loadHelper(node: BeamNode): Promise<boolean> {
+  const { name, beam } = compiledHelper
+  const quiet = { output: 'ignore' } as const
+  if (isAtom(await node.rpc('erlang', 'module_loaded', [atom(name)], quiet), 'true')) return true
+  const file = [...Buffer.from(`${name}.beam`)]
+  const loaded = await node.rpc('code', 'load_binary', [atom(name), file, Buffer.from(beam, 'base64')], quiet)
+  return isAtom(elements(loaded, 2)?.[0], 'module')
+}
+
 /** Binaries of a large application travel before it answers. */
 const prepareTimeoutMs = 20_000
 
@@ -102,12 +116,17 @@ class Helper {
   }
 
   async start(upgrade: HotUpgrade): Promise<void> {
+    const bindings = { Owner: this.#self.pid, ...this.#bindings(upgrade) }
+    const arguments_ = helperVariables.map((name) => bindings[name])
+    if (await loadHelper(this.#node)) {
+      this.#pid = await this.#node.spawn(this.#self, [compiledHelper.name, 'run', arguments_])
+      return
+    }
     const { forms } = await compileOnce(this.#node, helperSource)
-    const bindings = bindingsTerm({ Owner: this.#self.pid, ...this.#bindings(upgrade) })
-    this.#pid = await this.#node.spawn(this.#self, ['erl_eval', 'exprs', [forms, bindings]])
+    this.#pid = await this.#node.spawn(this.#self, ['erl_eval', 'exprs', [forms, bindingsTerm(bindings)]])
   }
 
-  #bindings(upgrade: HotUpgrade): Record<string, Term> {
+  #bindings(upgrade: HotUpgrade): Record<Exclude<(typeof helperVariables)[number], 'Owner'>, Term> {
     const options = this.#options
     const modules = upgrade.modules.map((module) =>
       tuple(
