@@ -97,3 +97,12 @@ export {
   textOf,
   tuple,
 } from './term/index.ts'
+export {
+  parseTarget,
+  type TraceCounts,
+  type TraceEnd,
+  type TraceEvent,
+  type TraceOptions,
+  type TraceTarget,
+  traceCalls,
+} from './trace/index.ts'

@@ -24,6 +24,7 @@ export const verbs: Record<string, VerbEntry> = {
   run: verb('Processes', 'run a command once, in a fresh pod', () => import('./verbs/run.ts')),
   console: verb('Inside', 'an IEx or Erlang shell in a running BEAM node', () => import('./verbs/console.ts')),
   rpc: verb('Inside', 'evaluate an expression in a running BEAM node', () => import('./verbs/rpc.ts')),
+  trace: verb('Inside', 'follow the calls of a function, within limits', () => import('./verbs/trace.ts')),
   observer: verb('Inside', 'what a BEAM node is busy with, live', () => import('./verbs/observer.ts')),
   'cookie:rotate': verb('Inside', 'give the nodes of a cluster a new cookie', () => import('./verbs/cookie-rotate.ts')),
   releases: verb('Releases', 'list the releases', () => import('./verbs/releases.ts')),

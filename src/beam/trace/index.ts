@@ -1,0 +1,2 @@
+export { parseTarget, type TraceTarget } from './target.ts'
+export { type TraceCounts, type TraceEnd, type TraceEvent, type TraceOptions, traceCalls } from './trace.ts'

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { until } from '#lib/testing'
+import { type BeamNode, connect } from '../distribution/index.ts'
+import { evaluate } from '../evaluate.ts'
+import { atom, format } from '../term/index.ts'
+import { type ErlNode, startErl } from '../testing/erl-node.ts'
+import { missing } from '../testing/missing.ts'
+import { parseTarget } from './target.ts'
+import { type TraceCounts, type TraceEvent, traceCalls } from './trace.ts'
+
+const skip = missing('erl')
+const cleanups: (() => void | Promise<void>)[] = []
+let erl: ErlNode
+let node: BeamNode
+
+const to = (ourName: string) => connect({ name: erl.name, port: erl.port, cookie: erl.cookie, ourName })
+
+before(async () => {
+  if (skip) return
+  erl = await startErl({ after: (fn) => cleanups.push(fn) })
+  node = await to('rem-trace@127.0.0.1')
+})
+
+after(async () => {
+  node?.close()
+  for (const cleanup of cleanups) await cleanup()
+})
+
+/** Calls queue:F(Args) every so many ms, until its process is killed. */
+async function caller(name: string, call: string, everyMs: number): Promise<void> {
+  const loop = `register(${name}, spawn(fun L() -> catch ${call}, ${everyMs > 0 ? `timer:sleep(${everyMs}),` : ''} L() end)), ok`
+  await evaluate(node, loop)
+}
+
+/** Whatever tracing leaves behind: flags of processes, breakpoints, our processes. */
+const traces = (module: string) =>
+  evaluate(
+    node,
+    `{[P || P <- processes(), {flags, Fs} <- [erlang:trace_info(P, flags)], Fs =/= []],
+      [{F, A} || {F, A} <- ${module}:module_info(functions), {all, X} <- [erlang:trace_info({${module}, F, A}, all)], X =/= false],
+      element(2, erlang:trace_info(new, flags)), whereis(cuddle_trace)}`,
+  ).then((term) => format(term))
+const clean = '{[],[],[],undefined}'
+
+test('targets are written as people write functions', () => {
+  assert.deepEqual(parseTarget('Shop.Cart.add/2'), { module: 'Elixir.Shop.Cart', function: 'add', arity: 2 })
+  assert.deepEqual(parseTarget('lists:keyfind'), { module: 'lists', function: 'keyfind', arity: undefined })
+  assert.deepEqual(parseTarget(':ets.insert/_'), { module: 'ets', function: 'insert', arity: undefined })
+  assert.deepEqual(parseTarget('Shop.valid?/1'), { module: 'Elixir.Shop', function: 'valid?', arity: 1 })
+  assert.deepEqual(parseTarget('Shop.*'), { module: 'Elixir.Shop', function: undefined, arity: undefined })
+  for (const wrong of ['', 'Shop', 'Shop.cart(1)', 'shop.cart/1', '*', 'lists:keyfind/x']) {
+    assert.throws(() => parseTarget(wrong), { code: 'bad-target' }, wrong)
+  }
+})
+
+test('calls are counted, then told with arguments and results', { skip }, async () => {
+  await caller('told', 'queue:in(lists:duplicate(5000, told), {[], []}), catch queue:get(not_a_queue)', 20)
+  const events: TraceEvent[] = []
+  let counts: TraceCounts | undefined
+  const ended = await traceCalls(node, {
+    ...parseTarget('queue:*'),
+    ...{ returns: true, limit: 8, countMs: 200, maxChars: 60 },
+    onEvent: (event) => events.push(event),
+    onCounts: (one) => (counts = one),
+  })
+  assert.equal(ended, 'events')
+  assert.ok(
+    counts!.functions.some((one) => one.name === 'in' && one.arity === 2 && one.calls > 1),
+    JSON.stringify(counts),
+  )
+  assert.equal(events.length, 8)
+  const call = events.find((event) => event.kind === 'call' && event.function === 'in')!
+  assert.ok(call.process === 'told' && call.arity === 2 && /^\[told,told/.test(call.terms[0]!), JSON.stringify(call))
+  assert.ok(call.terms.every((text) => text.length <= 80))
+  assert.ok(events.some((event) => event.kind === 'return' && event.function === 'in'))
+  assert.ok(events.some((event) => event.kind === 'exception' && event.terms[0] === 'error'))
+  assert.equal(await traces('queue'), clean)
+})
+
+test('what is called too often is only counted', { skip }, async () => {
+  await caller('busy', 'string:length("abc")', 0)
+  let events = 0
+  let calls = 0
+  const ended = await traceCalls(node, {
+    ...parseTarget('string:length/1'),
+    countMs: 100,
+    onEvent: () => events++,
+    onCounts: ({ functions }) => (calls = functions[0]!.calls),
+  })
+  assert.deepEqual([ended, events], ['busy', 0])
+  assert.ok(calls > 100)
+  assert.equal(await traces('string'), clean)
+})
+
+test('a flood that comes later ends the trace', { skip }, async () => {
+  const start =
+    'spawn(fun() -> register(flood, self()), receive go -> ok end, (fun L() -> ordsets:size([]), L() end)() end), ok'
+  await evaluate(node, start)
+  const tracing = traceCalls(node, {
+    ...parseTarget('ordsets:size/1'),
+    ...{ limit: 1_000_000, countMs: 50, maxPerSecond: 300 },
+    onCounts: () => setImmediate(() => node.send('flood', atom('go'))),
+  })
+  assert.equal(await tracing, 'rate')
+  assert.equal(await traces('ordsets'), clean)
+})
+
+test('time, and we, end it', { skip }, async () => {
+  const target = parseTarget('queue:new/0')
+  assert.equal(await traceCalls(node, { ...target, countMs: 20, durationMs: 100 }), 'time')
+  const stop = new AbortController()
+  const tracing = traceCalls(node, { ...target, countMs: 20, signal: stop.signal, onCounts: () => stop.abort() })
+  assert.equal(await tracing, 'stopped')
+  assert.equal(await traces('queue'), clean)
+})
+
+test('one at a time, of functions that are there', { skip }, async () => {
+  const stop = new AbortController()
+  const { promise: running, resolve } = Promise.withResolvers<void>()
+  const first = traceCalls(node, {
+    ...parseTarget('queue:new/0'),
+    countMs: 10,
+    signal: stop.signal,
+    onCounts: () => resolve(),
+  })
+  await running
+  await assert.rejects(traceCalls(node, parseTarget('lists:nth/2')), { code: 'trace-taken' })
+  stop.abort()
+  await first
+  await assert.rejects(traceCalls(node, parseTarget('lists:no_such/1')), { code: 'nothing-to-trace' })
+  await assert.rejects(traceCalls(node, parseTarget('no_such:thing')), { code: 'nothing-to-trace' })
+})
+
+test('nothing is left when we vanish, whatever it was doing', { skip }, async () => {
+  await caller('vanishing', 'sets:new()', 5)
+  for (const when of ['counting', 'following'] as const) {
+    const other = await to('rem-gone@127.0.0.1')
+    const seen = Promise.withResolvers<void>()
+    const tracing = traceCalls(other, {
+      ...parseTarget('sets:new/0'),
+      ...{ countMs: when === 'counting' ? 60_000 : 20, durationMs: 120_000, limit: 100_000 },
+      onEvent: () => seen.resolve(),
+    })
+    tracing.catch(() => {})
+    if (when === 'following') await seen.promise
+    else await until(async () => (await traces('sets')).includes('{new,0}'))
+    other.close()
+    await assert.rejects(tracing, { code: 'node-disconnected' })
+    await until(async () => (await traces('sets')) === clean, { what: `a clean node after ${when}` })
+  }
+})
+
+test('nothing is left when the guard is killed', { skip }, async () => {
+  await caller('guarded', 'gb_sets:new()', 5)
+  const seen = Promise.withResolvers<void>()
+  const tracing = traceCalls(node, {
+    ...parseTarget('gb_sets:new/0'),
+    countMs: 20,
+    limit: 100_000,
+    onEvent: () => seen.resolve(),
+  })
+  await seen.promise
+  await evaluate(node, 'exit(whereis(cuddle_trace), kill)')
+  await assert.rejects(tracing, { code: 'trace-failed' })
+  await until(async () => (await traces('gb_sets')) === clean)
+})
