@@ -6,6 +6,7 @@ import { after, before, type TestContext } from 'node:test'
 import { type ExecResult, exec, readLines } from '#lib'
 import { until } from '#lib/testing'
 import { type Home, newHome, root } from '../e2e/harness.ts'
+import { onTerminal } from '../e2e/terminal.ts'
 
 /** One cluster with two nodes for all tests of a file. */
 export function clusterOfFile(): () => Home {
@@ -47,6 +48,8 @@ export interface Kubectl {
   json(...args: string[]): Promise<any>
   /** `kubectl edit` with a command for editor. */
   edit(editor: string, ...args: string[]): Promise<string>
+  /** On a terminal of its own, where `keys` are typed at the first prompt. */
+  terminal(keys: string, ...args: string[]): Promise<{ code: number | null; shown: string }>
   /** Runs on, collecting lines, until the test ends. */
   follow(...args: string[]): Following
   /** Writes a manifest and returns its path. */
@@ -98,6 +101,7 @@ export async function kubectl(t: TestContext, home: Home, program: string): Prom
       return stdout
     },
     json: async (...args) => JSON.parse(await ok(...args, '-o', 'json')),
+    terminal: (keys, ...args) => onTerminal({ cwd: folder, env }, [program, '-n', namespace, ...args].join(' '), keys),
     follow(...args) {
       const child = spawn(program, ['-n', namespace, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] })
       t.after(() => child.kill('SIGKILL'))

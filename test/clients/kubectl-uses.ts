@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '#lib/testing'
 import { buildMs, client, clusterOfFile, type Kubectl, kubectl, web } from './clients.ts'
+import { streamUses } from './kubectl-streams.ts'
 
 /** Each thing a user does with kubectl. */
 const uses: Record<string, (k: Kubectl) => Promise<void>> = {
@@ -338,7 +339,7 @@ export function testKubectl(name: string): void {
   test(name, { timeout: buildMs }, async (t) => {
     const program = await client(t, name)
     if (program === undefined) return
-    for (const [use, run] of Object.entries(uses))
+    for (const [use, run] of Object.entries({ ...uses, ...streamUses }))
       await t.test(`${name} ${use}`, async (t) => run(await kubectl(t, home(), program)))
   })
 }

@@ -8,6 +8,7 @@ import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { exec, sha256 } from '#lib'
 import { until } from '#lib/testing'
 import { type Home, newHome } from './harness.ts'
+import { onTerminal } from './terminal.ts'
 
 const pods = `
 apiVersion: v1
@@ -72,20 +73,7 @@ async function run(home: Home, more: Record<string, string>, args: string[], inp
   return { code, stdout, stderr }
 }
 
-/** What a command shows on a terminal of its own, into which `keys` are typed once it has asked for them. */
-async function onTerminal(home: Home, env: Record<string, string>, command: string, keys: string, cwd?: string) {
-  const child = spawn('script', ['-qefc', `stty rows 33 cols 99; ${command}`, '/dev/null'], {
-    cwd: cwd ?? home.directory,
-    env: { ...home.env, ...env, SHELL: '/bin/sh' },
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  let shown = ''
-  child.stdout.setEncoding('utf8').on('data', (text) => (shown += text))
-  const code = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  await until(() => /[#$] $/.test(shown), { timeoutMs: 20_000 })
-  child.stdin.write(keys)
-  return { code: await code, shown: shown.replaceAll('\r', '') }
-}
+const terminal = (home: Home, more: Record<string, string>) => ({ cwd: home.directory, env: { ...home.env, ...more } })
 
 async function forwarded(
   t: { after(fn: () => void): void },
@@ -132,7 +120,11 @@ test('streams into pods', { skip: await lacking('kubectl', 'script', 'tar') }, a
     })
 
     await t.test(`exec -it over ${name}: a terminal of the client's size, and its exit code`, async () => {
-      const { code, shown } = await onTerminal(home, env, 'kubectl exec -it box -- sh', 'stty size; tty; exit 5\r')
+      const { code, shown } = await onTerminal(
+        terminal(home, env),
+        'kubectl exec -it box -- sh',
+        'stty size; tty; exit 5\r',
+      )
       assert.match(shown, /^33 99$/m)
       assert.match(shown, /^\/dev\/pts\/\d+$/m)
       assert.equal(code, 5)
@@ -244,7 +236,7 @@ test('streams into pods', { skip: await lacking('kubectl', 'script', 'tar') }, a
     const repository = await home.app('hello', 'procfile-hello')
     const push = await home.git(repository, 'push', 'cuddle', 'main')
     assert.equal(push.code, 0, push.stderr)
-    const { code, shown } = await onTerminal(home, {}, 'cuddle run -- sh', 'stty size; exit 7\r', repository)
+    const { code, shown } = await onTerminal({ ...home, cwd: repository }, 'cuddle run -- sh', 'stty size; exit 7\r')
     assert.match(shown, /^33 99$/m)
     assert.equal(code, 7)
     const piped = await home.cuddle(['run', '-i', '--', 'wc -l; exit 2'], { cwd: repository, input: 'one\ntwo\n' })

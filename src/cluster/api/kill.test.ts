@@ -10,7 +10,9 @@ import { configMap, configMaps } from './testing.ts'
 const kills = Number(process.env['CUDDLE_TEST_KILLS'] ?? 30)
 const writers = 8
 
-test('every acknowledged write outlives kill -9, in order, and watches resume', async (t) => {
+const timeout = 60_000 + kills * 5000
+
+test('every acknowledged write outlives kill -9, in order, and watches resume', { timeout }, async (t) => {
   const home = temporaryDirectory(t)
   const { ca, admin } = await ensurePki(home)
   const agent = new Agent({ keepAlive: true, ca: ca.cert, cert: admin.cert, key: admin.key })
