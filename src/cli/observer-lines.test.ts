@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Observation } from '#platform'
-import { observerLines, sorts } from './observer-lines.ts'
+import { observerLines, sorts, views } from './observer-lines.ts'
 
 const process = {
   registeredName: 'Elixir.Shop.Queue',
@@ -33,6 +33,10 @@ const seen = {
     perSecond: { reductions: 1000, collections: 1, inputBytes: 0, outputBytes: 0 },
   },
   processes: [process],
+  tables: [
+    { name: 'Elixir.Shop.Cache', type: 'set', protection: 'public', size: 12, memory: 4096, owner: 'Elixir.Shop' },
+  ],
+  allocators: [{ name: 'eheap_alloc', blocks: 3 * 1024 * 1024, carriers: 4 * 1024 * 1024 }],
   applications: [{ application: 'shop', supervisors: 1, workers: 2, troubled: ['queue restarting'] }],
 } as unknown as Observation
 
@@ -46,4 +50,14 @@ test('a look shows the node, its processes and what its supervisors miss', () =>
   assert.match(text, /^Shop\.Queue +12 +2\.0 KiB +7 +gen_server:loop\/7 \(waiting\)$/m)
   assert.match(text, /shop +1 supervisors, 2 workers {3}queue restarting/)
   assert.match(observerLines(seen, sorts.memory, { style }).join('\n'), /REDS +MEMORY▼/)
+  assert.match(text, /^Shop\.Cache +12 +4\.0 KiB +set, public, Shop$/m)
+  assert.match(text, /^eheap_alloc +3\.0 MiB +4\.0 MiB +75% of what is held is used$/m)
+})
+
+test('a view fits a terminal of 80 columns', () => {
+  const style = (_: string, text: string) => text
+  for (const view of Object.values(views)) {
+    const lines = observerLines(seen, sorts.memory, { style }, { view, width: 80 })
+    for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`)
+  }
 })

@@ -1,5 +1,7 @@
+export { type Allocator, allocators } from './allocators.ts'
 export { mostPublished, publishedTable } from './published.ts'
 export type { Sample, Usage } from './sample.ts'
 export { createSampler, type Sampler, type SamplerOptions } from './sampler.ts'
+export { type EtsTable, etsTables, type TablesOptions } from './tables.ts'
 export { type ProcessInfo, type Top, type TopBy, type TopOptions, topProcesses } from './top.ts'
 export { type ApplicationTree, type SupervisionNode, supervisionTree, type TreeOptions } from './tree.ts'

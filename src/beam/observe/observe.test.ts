@@ -6,8 +6,10 @@ import { evaluate } from '../evaluate.ts'
 import { atom, isAtom, Pid } from '../term/index.ts'
 import { startErl } from '../testing/erl-node.ts'
 import { missing } from '../testing/missing.ts'
+import { allocators } from './allocators.ts'
 import type { Sample } from './sample.ts'
 import { createSampler } from './sampler.ts'
+import { etsTables } from './tables.ts'
 import { topProcesses } from './top.ts'
 import { type SupervisionNode, supervisionTree } from './tree.ts'
 
@@ -134,3 +136,27 @@ function find(tree: SupervisionNode, id: string): SupervisionNode | undefined {
   }
   return undefined
 }
+
+test('tables are ranked by what they hold', { skip }, async () => {
+  const make = 'ets:insert(ets:new(large, [named_table, public]), [{N, N} || N <- lists:seq(1, 20000)])'
+  await evaluate(node, `spawn(fun() -> register(keeper, self()), ${make}, receive stop -> ok end end)`)
+  const [first] = await until(async () => {
+    const tables = await etsTables(node, { by: 'size', limit: 3 })
+    return tables[0]!.name === 'large' ? tables : undefined
+  })
+  assert.deepEqual([first!.size, first!.type, first!.protection, first!.owner], [20000, 'set', 'public', 'keeper'])
+  assert.ok(first!.memory > 20000 * 8)
+  assert.ok((await etsTables(node, { by: 'memory', limit: 2 })).length === 2)
+})
+
+test('allocators hold at least what is used', { skip }, async () => {
+  const all = await allocators(node)
+  const binaries = all.find(({ name }) => name === 'binary_alloc')!
+  assert.ok(binaries.blocks > 0 && all.every(({ blocks, carriers }) => carriers >= blocks), JSON.stringify(all))
+  const [, total] = await node.callAll([
+    ['erlang', 'node', []],
+    ['erlang', 'memory', [atom('total')]],
+  ])
+  const held = all.reduce((sum, { carriers }) => sum + carriers, 0)
+  assert.ok(held > Number(total) / 2, `${held} of ${total}`)
+})

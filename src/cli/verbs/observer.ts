@@ -1,16 +1,19 @@
 import { CuddleError } from '#lib'
-import { listNodes, observe } from '#platform'
+import { listNodes, type Observation, observe } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
 import { connect } from '../connect.ts'
 import { keysOf } from '../keys.ts'
-import { observerLines, sorts } from '../observer-lines.ts'
+import { keysLine, observerLines, sorts, type View, views } from '../observer-lines.ts'
 
 const shown = 15
+/** The figures above the view, and the empty line below them. */
+const headLines = 8
 
 export default {
-  summary: 'Shows what a BEAM node is busy with: top processes, schedulers, memory, supervision trees.',
-  describe: `On a terminal the view is live: r, m and b sort by reductions, memory and message queue (the backlog), q or Ctrl-C ends.
+  summary: 'Shows what a BEAM node is busy with: top processes, ETS tables, allocators, supervision trees.',
+  describe: `On a terminal the view is live: p shows processes, e ETS tables, a the allocators, t the supervision trees; r, m and b sort
+processes by reductions, memory and message queue (the backlog); j and k scroll; q or Ctrl-C ends.
 Elsewhere, and with --json, it is one look. Costs the node some 10 µs per process and look.`,
   options: {
     ...appOption,
@@ -29,26 +32,40 @@ Elsewhere, and with --json, it is one look. Costs the node some 10 µs per proce
     const live = !out.json && process.stdin.isTTY && process.stdout.isTTY
     const stop = new AbortController()
     const ended = AbortSignal.any([signal, stop.signal])
+    let view: View = 'processes'
+    let from = 0
+    let seen: Observation | undefined
+    const draw = () => {
+      if (!seen || ended.aborted) return
+      const { rows = 24, columns = 80 } = process.stdout
+      const lines = observerLines(seen, by, out, { view, width: columns })
+      const body = lines.slice(headLines)
+      from = Math.min(from, Math.max(0, body.length - (rows - headLines - 1)))
+      const shownLines = [...lines.slice(0, headLines), ...body.slice(from)].slice(0, rows - 1)
+      const text = shownLines.map((line) => `${cut(line)}\x1b[K\n`).join('')
+      process.stdout.write(`\x1b[H${text}\x1b[J\x1b[${rows};1H${out.style('dim', keysLine.slice(0, columns))}`)
+    }
     const keys = live
       ? keysOf(process.stdin, (key) => {
           if (key === 'q' || key === '\x03') stop.abort()
+          const other = views[key as keyof typeof views]
+          if (other) [view, from] = [other, 0]
+          if (key === 'j') from += 5
+          if (key === 'k') from = Math.max(0, from - 5)
           by = { r: sorts.reductions, m: sorts.memory, b: sorts.messages }[key] ?? by
+          draw()
         })
       : undefined
     try {
       // The other screen of the terminal, so that what stood there comes back.
       if (live) process.stdout.write('\x1b[?1049h\x1b[?25l')
       do {
-        const limit = live ? Math.max(5, (process.stdout.rows ?? 30) - 16) : shown
-        const seen = await observer.look({ by, limit, signal: ended })
+        const limit = live ? Math.max(5, (process.stdout.rows ?? 24) - headLines - 2) : shown
+        seen = await observer.look({ by, limit, trees: live || out.json, signal: ended })
         out.data(seen)
         if (out.json) break
-        const lines = observerLines(seen, by, out)
-        if (!live) for (const line of lines) out.print(line)
-        else {
-          const room = lines.slice(0, (process.stdout.rows ?? 30) - 1)
-          process.stdout.write(`\x1b[H${room.map((line) => `${cut(line)}\x1b[K\n`).join('')}\x1b[J`)
-        }
+        if (live) draw()
+        else for (const line of observerLines(seen, by, out)) out.print(line)
       } while (live && !ended.aborted)
     } catch (error) {
       if (!ended.aborted) throw error
@@ -63,6 +80,6 @@ Elsewhere, and with --json, it is one look. Costs the node some 10 µs per proce
 
 /** To the width of the terminal; lines with colours are short. */
 function cut(line: string): string {
-  const width = process.stdout.columns ?? 100
+  const width = process.stdout.columns ?? 80
   return line.includes('\x1b') ? line : line.slice(0, width)
 }

@@ -1,4 +1,14 @@
-import type { ApplicationTree, BeamNode, ProcessInfo, Sample, SupervisionNode, TopBy, Usage } from '#beam'
+import type {
+  Allocator,
+  ApplicationTree,
+  BeamNode,
+  EtsTable,
+  ProcessInfo,
+  Sample,
+  SupervisionNode,
+  TopBy,
+  Usage,
+} from '#beam'
 import { errorMessage } from '#lib'
 import type { Context } from '../context.ts'
 import { type BeamNodeObject, nodesGroup, nodesPlural, nodesVersion } from '../signals/nodes.ts'
@@ -137,6 +147,11 @@ export interface Observation {
   sample: Sample
   processes: readonly ProcessInfo[]
   applications: readonly AppSummary[]
+  /** The largest, by memory. */
+  tables: readonly EtsTable[]
+  allocators: readonly Allocator[]
+  /** Undefined when only the summary was asked for. */
+  trees?: readonly ApplicationTree[]
 }
 
 export interface AppSummary {
@@ -149,7 +164,7 @@ export interface AppSummary {
 
 export interface Observer {
   /** Reductions are those since the look before, over at most a second. */
-  look(options: { by: TopBy; limit: number; signal?: AbortSignal }): Promise<Observation>
+  look(options: { by: TopBy; limit: number; trees?: boolean; signal?: AbortSignal }): Promise<Observation>
   close(): void
 }
 
@@ -159,17 +174,22 @@ export async function observe(
   pod: BeamPod,
   options: { seat: number; signal?: AbortSignal },
 ): Promise<Observer> {
-  const { createSampler, supervisionTree, topProcesses } = await import('#beam')
+  const { allocators, createSampler, etsTables, supervisionTree, topProcesses } = await import('#beam')
   const node = await openNode(context, pod, { verb: 'observer', ...options })
   const sampler = await createSampler(node).catch((error) => {
     node.close()
     throw error
   })
   return {
-    async look({ by, limit, signal }) {
+    async look({ by, limit, trees: whole = false, signal }) {
       const ask = signal ? { signal } : {}
       // Before the window opens: supervisors that answer are not what keeps the node busy.
-      const [trees, uptimeMs] = await Promise.all([supervisionTree(node, ask), uptime(node)])
+      const [trees, uptimeMs, tables, held] = await Promise.all([
+        supervisionTree(node, ask),
+        uptime(node),
+        etsTables(node, { by: 'memory', limit, ...ask }),
+        allocators(node, ask),
+      ])
       const top = await topProcesses(node, { by, limit, windowMs: by === 'reductions' ? windowMs : 0, ...ask })
       if (by !== 'reductions') await context.clock.sleep(windowMs, signal)
       const { name, otpRelease } = node
@@ -178,6 +198,9 @@ export async function observe(
         sample: await sampler.sample(ask),
         processes: top.processes,
         applications: trees.flatMap((tree) => summary(tree) ?? []),
+        tables,
+        allocators: held,
+        ...(whole && { trees }),
       }
     },
     close() {
