@@ -1,11 +1,10 @@
-import { hostname } from 'node:os'
 import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { systemClock } from '#lib'
 import { type Operator, startOperator } from '#operator'
-import { keepToken, openDelivery, systemNamespace } from '#platform'
+import { keepToken, leaseName, openDelivery, systemNamespace } from '#platform'
 import { startPlatform } from './control-platform.ts'
 import type { Daemon } from './daemon.ts'
-import { paths } from './home.ts'
+import { identityOf, paths } from './home.ts'
 
 /** The platform on a cluster that is run by others, with the token that `cuddle up` got for it and that is renewed here. */
 export async function startOnCluster(daemon: Daemon): Promise<() => Promise<void>> {
@@ -14,8 +13,8 @@ export async function startOnCluster(daemon: Daemon): Promise<() => Promise<void
   const { platformKubeconfig, platformToken, platformGit, platformImages } = paths(home)
   const kube = createKube(httpTransport(loadKubeConfig({ path: platformKubeconfig })), { userAgent: 'cuddle-control' })
   const renewed = keepToken({ kube, file: platformToken, clock, log, signal })
-  // One of all who have run `cuddle up` for this cluster drives the apps; restarted, it need not wait for its own lease.
-  const lease = { name: 'cuddle', namespace: systemNamespace, identity: `${hostname()}:${home}` }
+  // Never two drive the apps, whatever `cuddle up` saw; restarted, we need not wait for our own lease.
+  const lease = { name: leaseName, namespace: systemNamespace, identity: identityOf(home) }
   const stop = await startPlatform(daemon, {
     kube,
     gitRoot: platformGit,

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CuddleError, writeFileAtomic } from '#lib'
 
@@ -26,6 +26,11 @@ export const defaultConfig: HomeConfig = { version: 1, ports: { api: 7443, route
 
 /** On a cluster of others our router serves Ingresses of this class only. */
 export const routerClass = 'cuddle'
+
+/** Who we are among all that run a platform: this machine and this home. */
+export function identityOf(home: string): string {
+  return `${hostname()}:${home}`
+}
 
 /** Where everything lives: $CUDDLE_HOME, or ~/.cuddle. */
 export function homeDirectory(env: Record<string, string | undefined>): string {

@@ -2,10 +2,18 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ClusterConfig as Access, ApiError, createKube, httpTransport, loadKubeConfig } from '#kube'
 import { CuddleError, errorMessage, systemClock, writeFileAtomic } from '#lib'
-import { hasRegistryAuth, installWithAccess, issueToken, openDelivery, setRegistryAuth, writeToken } from '#platform'
+import {
+  hasRegistryAuth,
+  installWithAccess,
+  issueToken,
+  openDelivery,
+  otherPlatform,
+  setRegistryAuth,
+  writeToken,
+} from '#platform'
 import type { Invocation } from './command.ts'
 import { settingsOf } from './control-platform.ts'
-import { type ClusterConfig, type HomeConfig, paths, routerClass } from './home.ts'
+import { type ClusterConfig, type HomeConfig, identityOf, paths, routerClass } from './home.ts'
 
 /** Makes the cluster ready for the platform with the user's rights, and the platform's own credentials with few. */
 export async function prepareCluster(
@@ -22,6 +30,12 @@ export async function prepareCluster(
   try {
     out.busy(`asking ${access.server}`)
     await asked(access, () => kube.request('GET', '/version'))
+    const other = await asked(access, () => otherPlatform(kube, identityOf(home), systemClock))
+    if (other !== undefined) {
+      throw new CuddleError('in-use', `the apps of this cluster are driven by another platform already: ${other}`, {
+        hint: 'cuddle down there (machine and home are what is named), then cuddle up here',
+      })
+    }
     out.busy('installing the platform')
     await asked(access, async () => {
       const privateRegistry = auth !== undefined || (await hasRegistryAuth(kube))

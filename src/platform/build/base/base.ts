@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import { listTree, type TreeEntry } from '#image'
 import { CuddleError, sha256 } from '#lib'
 import { plan } from '../release-layers.ts'
@@ -121,7 +121,11 @@ function entryOf(file: string): TreeEntry {
   const stats = lstatSync(file, { bigint: true })
   const path = file.slice(1)
   const stamp = `${stats.ino}:${stats.size}:${stats.mode}:${stats.ctimeNs}`
-  if (stats.isSymbolicLink()) return { path, kind: 'symlink', target: readlinkSync(file), stamp }
+  if (stats.isSymbolicLink()) {
+    const to = readlinkSync(file)
+    // Relative, so that it stays inside wherever the image is unpacked.
+    return { path, kind: 'symlink', target: isAbsolute(to) ? relative(dirname(file), to) : to, stamp }
+  }
   const executable = (Number(stats.mode) & 0o111) !== 0
   return { path, kind: 'file', source: file, size: Number(stats.size), executable, stamp }
 }
