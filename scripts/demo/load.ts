@@ -7,6 +7,7 @@ export interface LoadResult {
   /** Milliseconds. */
   p50: number
   p99: number
+  p999: number
   /** How often each body was seen. */
   answers: Record<string, number>
 }
@@ -16,7 +17,7 @@ export function startLoad(options: { port: number; host: string; path: string; c
   stop(): Promise<LoadResult>
 } {
   const agent = new Agent({ keepAlive: true, maxSockets: options.clients })
-  const result: LoadResult = { sent: 0, failed: 0, failures: [], p50: 0, p99: 0, answers: {} }
+  const result: LoadResult = { sent: 0, failed: 0, failures: [], p50: 0, p99: 0, p999: 0, answers: {} }
   const times: number[] = []
   let stopping = false
   const fail = (reason: string) => {
@@ -63,6 +64,7 @@ export function startLoad(options: { port: number; host: string; path: string; c
       agent.destroy()
       times.sort((a, b) => a - b)
       result.p50 = times[Math.floor(times.length * 0.5)] ?? 0
+      result.p999 = times[Math.floor(times.length * 0.999)] ?? 0
       result.p99 = times[Math.floor(times.length * 0.99)] ?? 0
       return result
     },

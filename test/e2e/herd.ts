@@ -21,7 +21,9 @@ export interface Herd {
   sum(): Promise<{ sum: number; cells: number }>
   /** The version that each pod runs, asked of the nodes. */
   versions(): Promise<string[]>
-  /** Writes files of the repository, commits, and pushes. */
+  /** Writes files of the repository, and commits. */
+  write(files: Record<string, string | ((before: string) => string)>): Promise<void>
+  /** The same, and pushes. */
   push(files: Record<string, string | ((before: string) => string)>, ...options: string[]): ReturnType<Home['git']>
 }
 
@@ -71,13 +73,16 @@ export async function startHerd(t: Context, { cells = 100, yaml = '' } = {}): Pr
           [...nodes.values()].map(async (node) => textOf(await node.rpc('Elixir.Herd.Cell', 'version', []))!),
         ),
       ),
-    async push(files, ...options) {
+    async write(files) {
       for (const [name, change] of Object.entries(files)) {
         const path = join(repository, name)
         writeFileSync(path, typeof change === 'string' ? change : change(readFileSync(path, 'utf8')))
       }
       await home.git(repository, 'add', '-A')
       await home.git(repository, 'commit', '-qm', 'Change')
+    },
+    async push(files, ...options) {
+      await herd.write(files)
       return home.git(repository, 'push', ...options.flatMap((option) => ['-o', option]), 'cuddle', 'main')
     },
   }

@@ -1,0 +1,124 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { atom, type BeamNode, connect, numberOf } from '#beam'
+import { hotRollout } from '../src/platform/hot/index.ts'
+import { interleaved, missingProgram, report } from './lib/report.ts'
+
+/*
+ * 100 changed modules live on three nodes: our hot rollout (expectations checked, prepared, suspended, loaded, verified, committed)
+ * against `erl` that calls code:purge and code:atomic_load on the three over erpc, at once. The same nodes, in turns.
+ */
+const modules = 100
+const count = 3
+const cookie = 'bench'
+const directory = mkdtempSync(join(tmpdir(), 'cuddle-bench-load-'))
+const children: ChildProcess[] = []
+
+const native = `
+-module(bench_load).
+-export([run/2]).
+run(Nodes, Dir) ->
+  Names = [list_to_atom("m" ++ integer_to_list(I)) || I <- lists:seq(1, ${modules})],
+  Loads = [begin {ok, B} = file:read_file(filename:join(Dir, atom_to_list(M) ++ ".beam")), {M, atom_to_list(M) ++ ".beam", B} end || M <- Names],
+  {Time, _} = timer:tc(fun() ->
+    Purged = erpc:multicall(Nodes, lists, foreach, [fun code:purge/1, Names]),
+    Loaded = erpc:multicall(Nodes, code, atomic_load, [Loads]),
+    {Purged, [{ok, ok} = L || L <- Loaded]}
+  end),
+  Time.
+`
+
+function compile(version: number): Map<string, Buffer> {
+  const folder = join(directory, String(version))
+  execFileSync('mkdir', ['-p', folder])
+  const names = Array.from({ length: modules }, (_, index) => `m${index + 1}`)
+  for (const name of names) {
+    const clauses = Array.from(
+      { length: 20 },
+      (_, n) => `f(${n}, X) -> {${name}, X * ${n + version}, "version ${version}"}`,
+    )
+    writeFileSync(join(folder, `${name}.erl`), `-module(${name}).\n-export([f/2]).\n${clauses.join(';\n')}.\n`)
+  }
+  execFileSync('erlc', ['+deterministic', ...names.map((name) => `${name}.erl`)], { cwd: folder })
+  return new Map(names.map((name) => [name, readFileSync(join(folder, `${name}.beam`))]))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Nodes without epmd share the port number and differ by address, as pods do. */
+async function start(host: string, port: number): Promise<string> {
+  const name = `load@${host}`
+  const args = ['-noinput', '-boot', 'start_clean', '-name', name, '-setcookie', cookie, '-start_epmd', 'false']
+  args.push('-erl_epmd_port', String(port), '-kernel', 'inet_dist_use_interface', `{${host.replaceAll('.', ',')}}`)
+  const child = spawn('erl', [...args, '-pa', directory, '-eval', 'io:format("up~n")'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  await once(child.stdout!, 'data')
+  child.stdout!.resume()
+  return name
+}
+
+async function main(): Promise<void> {
+  writeFileSync(join(directory, 'bench_load.erl'), native)
+  execFileSync('erlc', ['-o', directory, join(directory, 'bench_load.erl')])
+  const versions = [compile(1), compile(2)]
+  const port = await freePort()
+  const hosts = Array.from({ length: count }, (_, index) => `127.0.0.${index + 2}`)
+  const names = await Promise.all(hosts.map((host) => start(host, port)))
+  const caller = await start('127.0.0.9', port)
+  const open = (name: string) => connect({ name, port, cookie, ourName: 'rem-bench@127.0.0.1' })
+  const nodes: BeamNode[] = await Promise.all(names.map(open))
+  const steering = await open(caller)
+  let now = 0
+  const erl = async () => {
+    now = 1 - now
+    const dir = join(directory, String(now + 1))
+    const time = await steering.rpc('bench_load', 'run', [names.map(atom), [...Buffer.from(dir)]], {
+      timeoutMs: 60_000,
+    })
+    return numberOf(time)! / 1000
+  }
+  const ours = async () => {
+    const before = versions[now]
+    now = 1 - now
+    const upgrade = {
+      modules: [...versions[now]].map(([name, binary]) => ({ name, binary, previous: before.get(name) })),
+    }
+    const began = performance.now()
+    const outcome = await hotRollout(nodes, upgrade)
+    const took = performance.now() - began
+    if (outcome.kind !== 'committed') throw new Error(outcome.reason)
+    return took
+  }
+  await erl()
+  const times = await interleaved({ ours, erl }, 9)
+
+  report('load', [
+    {
+      ...{ what: `${modules} modules live on ${count} nodes`, unit: 'ms', better: 'less', goal: 1.2 },
+      ...{ ours: times.ours, theirs: times.erl, baseline: 'erl: erpc:multicall of code:atomic_load' },
+    },
+  ])
+  for (const node of [...nodes, steering]) node.close()
+}
+
+const missing = missingProgram('erlc', 'install Erlang/OTP')
+try {
+  if (missing) report('load', [], { skipped: [missing] })
+  else await main()
+} finally {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+}
