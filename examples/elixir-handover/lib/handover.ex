@@ -6,10 +6,10 @@ defmodule Handover do
       Handover.call(Abacus, "apples", {:add, 1})       # starts the process where it is not, on this node
 
   A module such as `Abacus` says what a process starts with and what a message does to its state. There is one process of
-  a name in the cluster (`:global`).
+  a name in the cluster: `:pg` says where, and a lock per name (`:global`) guards the start.
 
   `handover/1` is what `beam: {handover: Handover}` in cuddle.yaml has called before a node stops, with the nodes that stay.
-  Each process starts its successor there, gives it the name, and from then on passes messages on, so that a call which is
+  Each process starts its successor there, leaves the name to it, and from then on passes messages on, so that a call which is
   on its way gets its answer too: nothing is lost and nothing is done twice. New names are started by the others from then on.
   What a node that crashes held is gone; that is not what this is for.
   """
@@ -29,23 +29,25 @@ defmodule Handover do
     def init({module, name, given}) do
       case {Handover.heirs(), given} do
         {[_ | _], _} -> {:stop, :leaving}
-        {[], {:state, state}} -> {:ok, {:here, module, name, state}}
-        {[], :new} -> claim(module, name)
+        {[], {:state, state}} -> begin(module, name, state)
+        {[], :new} -> begin(module, name, module.init(name))
       end
     end
 
-    defp claim(module, name) do
-      case :global.register_name({Handover, name}, self()) do
-        :yes -> {:ok, {:here, module, name, module.init(name)}}
-        :no -> {:stop, :taken}
-      end
+    defp begin(module, name, state) do
+      :ok = :pg.join(Handover.Names, name, self())
+      {:ok, {:here, module, name, state}}
     end
 
     @impl true
     def handle_call({Handover, :give, heirs}, _from, {:here, module, name, state} = here) do
       case Enum.find_value(heirs, &settle(&1, module, name, state)) do
-        nil -> {:reply, :error, here}
-        pid -> {:reply, :ok, {:there, pid}}
+        nil ->
+          {:reply, :error, here}
+
+        pid ->
+          :pg.leave(Handover.Names, name, self())
+          {:reply, :ok, {:there, pid}}
       end
     end
 
@@ -64,7 +66,6 @@ defmodule Handover do
 
     defp settle(heir, module, name, state) do
       {:ok, pid} = :erpc.call(heir, Handover, :take, [module, name, state], 5_000)
-      :global.re_register_name({Handover, name}, pid)
       pid
     rescue
       _ -> nil
@@ -80,7 +81,11 @@ defmodule Handover do
     :persistent_term.put(__MODULE__, [])
     # Before it serves: a node that does not know the others yet would start processes that exist.
     if System.get_env("CUDDLE_GOODBYE"), do: await_others(500)
-    Supervisor.init([{DynamicSupervisor, name: Handover.Processes}], strategy: :one_for_one)
+    registry = %{id: :registry, start: {:pg, :start_link, [Handover.Names]}}
+
+    Supervisor.init([registry, {DynamicSupervisor, name: Handover.Processes}],
+      strategy: :rest_for_one
+    )
   end
 
   @doc "Asks the process of this name; starts it first where there is none."
@@ -89,11 +94,9 @@ defmodule Handover do
 
   @doc "Names and nodes of all processes."
   def all do
-    for {__MODULE__, name} = key <- :global.registered_names(),
-        pid = :global.whereis_name(key),
-        is_pid(pid) do
-      {name, node(pid)}
-    end
+    for name <- :pg.which_groups(Handover.Names),
+        [pid | _] <- [:pg.get_members(Handover.Names, name)],
+        do: {name, node(pid)}
   end
 
   @doc "Moves all processes of this node to the given ones. How many there were, or which of them nobody took."
@@ -105,15 +108,16 @@ defmodule Handover do
           is_pid(pid),
           do: pid
 
-    left =
-      for {pid, at} <- Enum.with_index(holders),
-          :ok != GenServer.call(pid, {__MODULE__, :give, turned(peers, at)}, 30_000) do
-        pid
-      end
+    give = fn {pid, at} -> GenServer.call(pid, {__MODULE__, :give, turned(peers, at)}, 30_000) end
+    options = [max_concurrency: 32, ordered: false, timeout: :infinity]
 
-    if left == [],
-      do: {:ok, length(holders)},
-      else: {:error, {:nobody_took, length(left), :of, length(holders)}}
+    answers =
+      holders |> Enum.with_index() |> Task.async_stream(give, options) |> Enum.map(&elem(&1, 1))
+
+    case Enum.count(answers, &(&1 != :ok)) do
+      0 -> {:ok, length(holders)}
+      left -> {:error, {:nobody_took, left, :of, length(holders)}}
+    end
   end
 
   @doc false
@@ -141,12 +145,30 @@ defmodule Handover do
   end
 
   defp whereis(module, name) do
-    with :undefined <- :global.whereis_name({__MODULE__, name}) do
-      case start(module, name) do
-        {:ok, pid} -> pid
-        {:error, :taken} -> whereis(module, name)
-        {:error, :leaving} -> :erpc.call(Enum.random(heirs()), __MODULE__, :find, [module, name])
-      end
+    with [] <- :pg.get_members(Handover.Names, name),
+         {:error, :leaving} <-
+           :global.trans({{__MODULE__, name}, self()}, fn -> start_once(module, name) end) do
+      :erpc.call(Enum.random(heirs()), __MODULE__, :find, [module, name])
+    else
+      [pid | _] -> pid
+      {:ok, pid} -> pid
+    end
+  end
+
+  # Every node is asked what it has: what :pg says of others may be a moment old.
+  defp start_once(module, name) do
+    answers =
+      :erpc.multicall(
+        [node() | Node.list()],
+        :pg,
+        :get_local_members,
+        [Handover.Names, name],
+        5_000
+      )
+
+    case for {:ok, pids} <- answers, pid <- pids, do: pid do
+      [pid | _] -> {:ok, pid}
+      [] -> start(module, name)
     end
   end
 

@@ -108,7 +108,7 @@ async function handOver(context: Farewells, leaver: Leaving, node: BeamNode, lef
   await note(context, leaver, `handing over to ${count}`)
   const { atom, format, isAtom, tagged } = await import('#beam')
   const began = clock.monotonic()
-  const options = { timeoutMs: Math.max(1, left()), signal: context.signal }
+  const options = { timeoutMs: Math.max(1, Math.round(left())), signal: context.signal }
   const call = node.rpc(handover!, 'handover', [peers.map(atom)], options)
   for (const peer of peers) (receiving.get(peer) ?? receiving.set(peer, new Set()).get(peer)!).add(call)
   try {
