@@ -129,7 +129,8 @@ test('a BEAM is asked to stop when the cluster goes down, takes epmd along, and 
   const { metadata } = await pod.until((object) => main(object)?.state?.running)
   await until(async () => (await pod.log())[0] === 'up')
   await first.close({ stopPods: true })
-  assert.deepEqual(await findByEnvironment([`CUDDLE_POD_UID=${metadata.uid}`]), [])
+  // What was killed takes a moment to go.
+  await until(async () => (await findByEnvironment([`CUDDLE_POD_UID=${metadata.uid}`])).length === 0)
   const attempt = join(home, 'node/pods', metadata.uid!, 'containers/main/0')
   assert.equal(readFileSync(join(attempt, 'exit'), 'utf8'), '0\n')
   const second = await startNodeAgent(agentDefaults(home, kube))

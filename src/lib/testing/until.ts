@@ -4,7 +4,7 @@
  */
 export async function until<T>(
   probe: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 15, what = 'condition' } = {},
+  { timeoutMs = 30_000, intervalMs = 15, what = 'condition' } = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs
   let last: unknown
