@@ -180,7 +180,8 @@ const opaque: Record<string, any> = {
   'intstr.IntOrString': { format: 'int-or-string' },
   'meta.v1.Time': { type: 'string', format: 'date-time' },
   'meta.v1.MicroTime': { type: 'string', format: 'micro-time' },
-  'runtime.RawExtension': { type: 'object', preserveUnknown: true },
+  // Whoever writes one owns it whole.
+  'runtime.RawExtension': { type: 'object', preserveUnknown: true, mapType: 'atomic' },
   'meta.v1.FieldsV1': { type: 'object', preserveUnknown: true },
   'apiextensions.v1.JSON': { preserveUnknown: true },
   'apiextensions.v1.JSONSchemaPropsOrBool': { preserveUnknown: true },

@@ -28,7 +28,7 @@ export const differences: readonly KnownDifference[] = [
     why: 'times that are not set are absent instead of null',
   },
   {
-    in: 'replacing creates a few kinds',
+    in: /replacing creates a few kinds|every kind/,
     at: /(rules|limits|managedFields)$/,
     why: 'empty lists are absent or empty instead of null',
   },

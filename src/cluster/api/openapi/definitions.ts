@@ -144,7 +144,7 @@ export class Definitions {
     take('enum', 'enum')
     take('listType', 'x-kubernetes-list-type')
     take('listKeys', 'x-kubernetes-list-map-keys')
-    take('mapType', 'x-kubernetes-map-type')
+    if (!schema.preserveUnknown) take('mapType', 'x-kubernetes-map-type')
     take('mergeKey', 'x-kubernetes-patch-merge-key')
     take('strategy', 'x-kubernetes-patch-strategy')
     return out

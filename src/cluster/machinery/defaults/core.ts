@@ -79,6 +79,8 @@ export const defaults: Record<string, Defaulter> = {
   PodTemplate: (object) => defaultPodSpec(object.template.spec),
   ReplicationController(object) {
     const { spec } = object
+    // Nought is not written out.
+    if (spec.minReadySeconds === 0) delete spec.minReadySeconds
     if (!spec.template) return
     fill(spec, 'replicas', 1)
     const { labels } = spec.template.metadata

@@ -98,6 +98,17 @@ const deployment: Validator = ({ spec }, old) => {
   return causes
 }
 
+/** A ReplicationController's spec, whose selector is a plain map. */
+export function replicated(spec: any = {}): Cause[] {
+  const causes = numbers(spec, 'replicas', 'minReadySeconds')
+  if (Object.keys(spec.selector ?? {}).length === 0) causes.push(required('spec.selector'))
+  if (!spec.template) return [...causes, required('spec.template')]
+  const { labels } = spec.template.metadata ?? {}
+  if (!selects({ matchLabels: spec.selector }, labels))
+    causes.push(invalid('spec.template.metadata.labels', sorted(labels), '`selector` does not match template `labels`'))
+  return [...causes, ...template(spec, ['Always'])]
+}
+
 const replicaSet: Validator = ({ spec }, old) => [
   ...numbers(spec, 'replicas', 'minReadySeconds'),
   ...selected(spec, 'deployment'),
@@ -149,7 +160,8 @@ const statefulSet: Validator = ({ spec }, old) => {
 
 const daemonSet: Validator = ({ spec }, old) => [
   ...numbers(spec, 'minReadySeconds', 'revisionHistoryLimit'),
-  ...selected(spec, 'daemonset'),
+  // A missing selector matches nothing, which is all that is said of it.
+  ...selected(spec, 'daemonset').filter(({ reason }) => reason !== 'FieldValueRequired'),
   ...template(spec, ['Always']),
   ...(old ? immutable(spec.selector, old.spec.selector, 'spec.selector') : []),
 ]
