@@ -61,6 +61,7 @@ export {
   topProcesses,
   type Usage,
 } from './observe/index.ts'
+export { type StreamOptions, streamCall, streamFrom } from './stream.ts'
 export {
   Atom,
   atom,

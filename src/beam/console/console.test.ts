@@ -175,7 +175,9 @@ test('IEx has its helpers, completion and prompts', { skip: skipElixir }, async 
   const { person, shell, node } = await opened('elixir')
   assert.match(await person.types('total = 40'), /40\n/)
   assert.equal(await person.types('if total > 3 do'), '')
-  assert.match(person.prompts.at(-1)!.text, /^\.\.\./)
+  // Until 1.19 IEx says so in its prompt, then it leaves that to its terminal.
+  const more = person.prompts.at(-1)!
+  assert.ok(more.continued || more.text.startsWith('...'), more.text)
   await person.types('  :yes')
   assert.match(await person.types('end'), /:yes/)
   assert.match(await person.types('raise "on purpose"'), /RuntimeError.*on purpose/)

@@ -11,6 +11,7 @@ import {
   Pid,
   Reference,
   type Term,
+  TermMap,
   textOf,
   tuple,
 } from '../term/index.ts'
@@ -126,7 +127,7 @@ export async function openConsole(node: BeamNode, options: ConsoleOptions): Prom
       const [module, name, args]: [string, string, Term[]] =
         language === 'elixir'
           ? ['Elixir.IEx.Autocomplete', 'expand', [reversed, shell]]
-          : ['edlin_expand', 'expand', [reversed]]
+          : ['edlin_expand', 'expand', Number(node.otpRelease) < 26 ? [reversed] : [reversed, []]]
       const answer = await node.rpc(module, name, args, { output: 'ignore', timeoutMs: 2000 }).catch(() => undefined)
       const [found, insert, choices] = elements(answer, 3) ?? []
       if (found === undefined) return nothing
@@ -145,8 +146,9 @@ function whyText(reason: Term): string {
   return textOf(what) ?? 'it crashed'
 }
 
-/** Elixir gives texts, Erlang `{"name", Arity}` or `{"name", "ending"}`. */
+/** Elixir gives texts, Erlang `{"name", Arity}`, and from OTP 26 on sections with `elems` of `{"name", Options}`. */
 function choiceText(choice: Term): string[] {
+  if (choice instanceof TermMap) return (listOf(choice.field('elems')) ?? []).flatMap(choiceText)
   const [name, ending] = elements(choice) ?? [choice]
   const text = textOf(name)
   if (text === undefined) return []

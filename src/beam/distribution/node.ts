@@ -1,4 +1,4 @@
-import { CuddleError, type Logger } from '#lib'
+import { type Clock, CuddleError, type Logger } from '#lib'
 import { Atom, atom, elements, format, isAtom, Pid, type Term, tuple } from '../term/index.ts'
 import {
   batched,
@@ -77,6 +77,11 @@ export class BeamNode implements NodeFacts {
   introduce(facts: { otpRelease: string; console: Pid | undefined }): void {
     this.#otpRelease = facts.otpRelease
     this.#console = facts.console
+  }
+
+  /** What time is read from. */
+  get clock(): Clock {
+    return this.#core.clock
   }
 
   /** Whether the connection is gone. */
