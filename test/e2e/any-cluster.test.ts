@@ -8,8 +8,11 @@ import { until } from '#lib/testing'
 import { newHome } from './harness.ts'
 
 /** As much of a registry as `cuddle up` asks for. */
-async function registry(t: TestContext): Promise<string> {
-  const server = createServer((_, response) => response.end('{}')).listen(0, '127.0.0.1')
+async function registry(t: TestContext, wanted?: string): Promise<string> {
+  const server = createServer(({ headers }, response) => {
+    if (wanted === undefined || headers.authorization === wanted) response.end('{}')
+    else response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end()
+  }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   t.after(() => server.close())
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -67,7 +70,7 @@ test('a home moves to another cluster with one line, and back', async (t) => {
   const repository = await home.app('hello', 'procfile-hello')
   const pushed = await home.git(repository, 'push', 'cuddle', 'main')
   assert.equal(pushed.code, 0, pushed.stderr)
-  const { body } = await home.get('hello')
+  assert.equal((await home.get('hello')).status, 200)
 
   const on = ['--kubeconfig', join(cluster.home, 'kubeconfig'), '--registry', address]
   const running = await home.up(...on)
@@ -85,7 +88,7 @@ test('a home moves to another cluster with one line, and back', async (t) => {
     (await home.json(['apps'])).map(({ name }: { name: string }) => name),
     ['hello'],
   )
-  await until(async () => (await home.get('hello')).body === body, { timeoutMs: 30_000 })
+  await until(async () => (await home.get('hello')).status === 200, { timeoutMs: 30_000 })
   assert.equal((await home.cuddle(['create', 'hello', '--connect'], { cwd: repository })).code, 0)
   const again = await home.git(repository, 'push', 'cuddle', 'main')
   assert.match(again.stderr, /up-to-date/)
@@ -108,4 +111,26 @@ test('a second platform on the same cluster is refused, and says who is the firs
   )
   assert.equal((await first.cuddle(['down'])).code, 0)
   assert.equal((await second.up(...on)).code, 0)
+})
+
+test('a registry that asks who it is gets a password, and pods get it too', async (t) => {
+  const cluster = await newHome(t)
+  const home = await newHome(t)
+  const auth = Buffer.from('team:hunter2').toString('base64')
+  const address = await registry(t, `Basic ${auth}`)
+  assert.equal((await cluster.up()).code, 0)
+  const on = ['--kubeconfig', join(cluster.home, 'kubeconfig'), '--registry', address]
+  assert.match((await home.up(...on)).stderr, /the registry at .* refuses[\s\S]*user name and the password/)
+  const file = join(home.directory, 'docker.json')
+  writeFileSync(file, JSON.stringify({ auths: { [address]: { auth }, 'other.io': { auth: 'b3RoZXI6c2VjcmV0' } } }))
+  const up = await home.up(...on, '--registry-auth', 'docker.json')
+  assert.equal(up.code, 0, up.stderr)
+  assert.equal((await home.cuddle(['create', 'shop'])).code, 0)
+  const secret = await cluster.kubectl('-n', 'shop', 'get', 'secret', 'shop-registry', '-o', 'json')
+  const { type, data } = JSON.parse(secret.stdout)
+  assert.equal(type, 'kubernetes.io/dockerconfigjson')
+  const kept = JSON.parse(Buffer.from(data['.dockerconfigjson'], 'base64').toString())
+  assert.deepEqual(kept, { auths: { [address]: { auth } } }, 'what is said of other registries stays where it was')
+  for (const path of ['config.json', 'log/control.log', 'log/node.log', 'platform/kubeconfig'])
+    assert.doesNotMatch(readFileSync(join(home.home, path), 'utf8'), /hunter2|dGVhbT/, path)
 })
