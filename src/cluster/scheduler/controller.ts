@@ -1,5 +1,5 @@
 import { isConflict, isNotFound, type Kube, keyOf, Node, type objects, Pod, PodDisruptionBudget } from '#kube'
-import { backoffDelay, type Clock, errorMessage } from '#lib'
+import { backoffDelay, type Clock, errorMessage, rfc3339 } from '#lib'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
 import { Backlog } from './backlog.ts'
 import { Cluster, type Effect } from './cluster.ts'
@@ -110,8 +110,7 @@ export function schedulerController({ clock, schedulerName = 'default-scheduler'
     }
     if (made) return carryOut(axn, made)
     if (pod.spec?.schedulingGates?.length) {
-      const message = 'Scheduling is blocked due to non-empty scheduling gates'
-      return report(axn, 'SchedulingGated', message)
+      return gated(axn)
     }
     const left = (waiting.get(uid)?.notBefore ?? 0) - clock.monotonic()
     if (left > 0) return axn.requeueAfter(left)
@@ -164,6 +163,21 @@ function isMine(pod: objects.Pod, schedulerName: string): boolean {
     pod.status?.phase !== 'Failed' &&
     (pod.spec?.schedulerName ?? 'default-scheduler') === schedulerName
   )
+}
+
+/** PodScheduled=False as the real API server writes it when it takes a gated pod in: without a generation. */
+function gated(axn: Axn<any>): Axn<any> {
+  const conditions: readonly Record<string, any>[] = axn.object.status?.conditions ?? []
+  if (conditions.some(({ type, reason }) => type === 'PodScheduled' && reason === 'SchedulingGated')) return axn
+  const others = conditions.filter(({ type }) => type !== 'PodScheduled')
+  const condition = {
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'SchedulingGated',
+    message: 'Scheduling is blocked due to non-empty scheduling gates',
+    lastTransitionTime: rfc3339(axn.clock.now()),
+  }
+  return axn.status({ conditions: [...others, condition] })
 }
 
 /** PodScheduled=False; nothing is written when it says so already. */

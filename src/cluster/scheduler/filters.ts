@@ -16,8 +16,8 @@ export function refuse(pod: PodInfo, node: NodeInfo, around: Neighbourhood): Ref
   if (node.unschedulable && untolerated([unschedulableTaint], pod.tolerations, ['NoSchedule']))
     return final('node(s) were unschedulable')
   if (node.taints.length > 0) {
-    const taint = untolerated(node.taints, pod.tolerations, ['NoSchedule', 'NoExecute'])
-    if (taint) return final(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`)
+    if (untolerated(node.taints, pod.tolerations, ['NoSchedule', 'NoExecute']))
+      return final('node(s) had untolerated taint(s)')
   }
   if (!nodeMatches(pod, node)) return final("node(s) didn't match Pod's node affinity/selector")
   for (const { protocol, ip, port } of pod.hostPorts) {

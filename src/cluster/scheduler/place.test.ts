@@ -58,7 +58,7 @@ test('without nodes, and with one that is too small, the message says so', () =>
   assert.equal(world.run(pod({ requests: { cpu: '800m' } })), 'n0')
   assert.equal(
     world.run(pod({ requests: { cpu: '800m' } })),
-    '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: ' +
+    '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: ' +
       '1 No preemption victims found for incoming pod.',
   )
 })
@@ -97,8 +97,8 @@ test('cordoned, tainted and wrongly labelled nodes are refused, each with its re
   assert.equal(
     world.run(pod({ nodeSelector: { disk: 'ssd' } })),
     "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, " +
-      '1 node(s) had untolerated taint {gpu: yes}, 1 node(s) were unschedulable. ' +
-      'preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
+      '1 node(s) had untolerated taint(s), 1 node(s) were unschedulable. ' +
+      'no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
   )
   assert.equal(world.run(pod()), 'plain')
   const affinity = {

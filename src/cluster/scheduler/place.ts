@@ -91,8 +91,10 @@ export function explain({ total, reasons }: Refusals, preemption: ReadonlyMap<st
   if (total === 0) return 'no nodes available to schedule pods'
   const text = `0/${total} nodes are available: ${list(reasons)}.`
   if (preemption === undefined) return text
-  if (typeof preemption === 'string') return `${text} preemption: ${preemption}.`
-  return `${text} preemption: 0/${total} nodes are available: ${list(preemption)}.`
+  // Devices are not claimed here, so none can be taken from others.
+  const claims = 'no new claims to deallocate'
+  if (typeof preemption === 'string') return `${text} ${claims}, preemption: ${preemption}.`
+  return `${text} ${claims}, preemption: 0/${total} nodes are available: ${list(preemption)}.`
 }
 
 function list(counts: ReadonlyMap<string, number>): string {

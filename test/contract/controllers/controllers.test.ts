@@ -23,7 +23,7 @@ const most = Number(process.env['CONTRACT_SHOWN'] ?? 20)
 /** Scenarios at a time: they mostly wait. */
 const atOnce = 12
 /** Both have the same times: a node is lost, and an autoscaler looks, sooner than by default. */
-const nodeGraceMs = 10_000
+const nodeGraceMs = 20_000
 const periodMs = 500
 /** Beta, and off unless asked for. */
 const gates = 'MaxUnavailableStatefulSet=true'

@@ -62,11 +62,20 @@ function normalise(object: KubeObject, hashes: Hashes): Record<string, unknown> 
       .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
       .replace(/-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])/g, '-<random>')
+      // Of nodes only those count that are of this scenario.
+      .replace(/\b0\/\d+ nodes are available/g, '0/<nodes> nodes are available')
+      .replace(
+        / \d+ (node\(s\) (didn't match Pod's node affinity\/selector|had untolerated taint\(s\)|were unschedulable)|Preemption is not helpful for scheduling)([,.])/g,
+        ' $3',
+      )
+      .replace(/ ,/g, '')
+      .replace(/,? \./g, '.')
+      .replace(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g, '<certificate>')
       .replace(/\b10\.244\.\d+\.\d+\b/g, '<pod ip>')
       .replace(/\b192\.0\.2\.\d+\b/g, '<node ip>')
       .replace(/\b(10\.96|127\.(4[89]|5[0-5]))\.\d+\.\d+\b/g, '<cluster ip>')
   const walk = (value: unknown, key?: string): unknown => {
-    if (typeof value === 'string') return text(value)
+    if (typeof value === 'string') return key === 'resourceVersion' ? '<rv>' : text(value)
     // Whether it was seen, not how often it was changed before.
     if (key === 'observedGeneration') return value === generation ? '<current>' : '<behind>'
     if (Array.isArray(value)) {

@@ -183,8 +183,8 @@ export class World {
     )
   }
 
-  async until(what: string, met: () => unknown): Promise<void> {
-    const deadline = Date.now() + patienceMs
+  async until(what: string, met: () => unknown, patience = patienceMs): Promise<void> {
+    const deadline = Date.now() + patience
     for (;;) {
       let problem = ''
       try {

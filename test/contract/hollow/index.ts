@@ -18,6 +18,8 @@ export const lingersAnnotation = 'hollow.example.com/lingers'
 
 /** Between being bound and being up, and between being deleted and being gone, ms. */
 const delayMs = 15
+/** How soon a kubelet that is back looks after its pods, ms. */
+const silentMs = 500
 
 export interface Hollow {
   readonly nodes: Nodes
@@ -71,7 +73,7 @@ class Kubelet {
     return controller(Pod, { name: 'hollow-kubelet', reads, concurrency: 32, filter }).step('live', (axn) => {
       const pod = axn.object as objects.Pod
       const host = this.nodes.addressOf(pod.spec?.nodeName ?? '')
-      if (host === undefined) return axn
+      if (host === undefined) return axn.requeueAfter(silentMs)
       const due = this.#dueIn(pod)
       if (due > 0) return axn.requeueAfter(due)
       const over = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'

@@ -27,7 +27,8 @@ export class Nodes {
   /** Renews leases until the signal aborts. */
   async beat(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await Promise.all([...this.#alive.keys()].map((name) => this.#renew(name)))
+      // Who is slow keeps none of the others waiting.
+      for (const name of this.#alive.keys()) void this.#renew(name)
       await this.#clock.sleep(pulseMs, signal)
     }
   }
@@ -86,7 +87,7 @@ export class Nodes {
     try {
       await this.#kube.patch(Lease, metadata, { spec: { renewTime } })
     } catch (error) {
-      if (!isNotFound(error)) return
+      if (!isNotFound(error) || !this.#alive.has(name)) return
       const spec = { holderIdentity: name, leaseDurationSeconds: 40, renewTime }
       const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
       await this.#kube.create(Lease, lease as any).catch(() => {})

@@ -1,9 +1,17 @@
+import type { KubeObject } from '#kube'
 import { isObject } from '#lib'
 import { readObject } from '../body.ts'
 import { negotiate, render } from '../negotiate.ts'
 import { writeOptions } from '../options.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from '../request.ts'
 import { badRequest, conflict, notFound, StatusError } from '../status.ts'
+
+const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region']
+
+function topologyOf(node: KubeObject | undefined): Record<string, string> {
+  const labels = node?.metadata.labels ?? {}
+  return Object.fromEntries(topologyLabels.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])))
+}
 
 /** POST of v1 Binding: gives a pod its node, once. Conditions and annotations of the binding end up on the pod. */
 export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
@@ -47,16 +55,20 @@ export async function bind(rr: ResourceRequest): Promise<ApiResponse> {
     }
     const others = (pod.status?.conditions ?? []).filter((one: any) => one.type !== 'PodScheduled')
     const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: nowOf(rr.api) }
+    // A pod that has a node is promised none, and knows where its node is (KEP-5278, KEP-4742).
+    const { nominatedNodeName: _, ...status } = pod.status ?? {}
+    const near = topologyOf(rr.api.store.get('core/nodes', String(target['name']))?.object)
     const next = {
       ...pod,
       metadata: {
         ...pod.metadata,
+        ...(Object.keys(near).length > 0 && { labels: { ...pod.metadata.labels, ...near } }),
         ...(isObject(metadata['annotations']) && {
           annotations: { ...pod.metadata.annotations, ...metadata['annotations'] },
         }),
       },
       spec: { ...pod.spec, nodeName: target['name'] },
-      status: { ...pod.status, conditions: [...others, scheduled] },
+      status: { ...status, conditions: [...others, scheduled] },
     }
     return options.dryRun ? { keep: true } : { put: next }
   })

@@ -58,11 +58,14 @@ test('a run that is later than startingDeadlineSeconds is missed', async () => {
 
 test('concurrencyPolicy: Allow starts beside, Forbid waits, Replace takes over', () => {
   const running = [job('running')]
+  running[0].metadata.annotations = { 'batch.kubernetes.io/cronjob-scheduled-timestamp': '2026-01-01T00:00:00Z' }
   assert.equal(planCron(cronJob(), running, minutely, at('00:01:00')).start, at('00:01:00'))
   const forbid = planCron(cronJob({ concurrencyPolicy: 'Forbid' }), running, minutely, at('00:01:00'))
   assert.deepEqual([forbid.start, forbid.events[0].reason], [undefined, 'JobAlreadyActive'])
   const replace = planCron(cronJob({ concurrencyPolicy: 'Replace' }), running, minutely, at('00:01:00'))
   assert.deepEqual([replace.start, replace.remove[0].metadata.name], [at('00:01:00'), 'running'])
+  const byHand = planCron(cronJob({ concurrencyPolicy: 'Forbid' }), [job('by-hand')], minutely, at('00:01:00'))
+  assert.deepEqual([byHand.start, byHand.events[0].reason], [at('00:01:00'), 'UnexpectedJob'])
 })
 
 test('suspend starts nothing, and history is kept short by outcome', () => {

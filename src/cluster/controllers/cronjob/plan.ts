@@ -1,5 +1,5 @@
 import type { objects } from '#kube'
-import { equal, rfc3339 } from '#lib'
+import { rfc3339 } from '#lib'
 import { finishedCondition } from '../job/plan.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -17,6 +17,7 @@ export interface CronPlan {
 /** A look at the clock at least so often: the wall clock may be set. */
 const glanceMs = 60_000
 const tooMany = 100
+const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
 
 /**
  * One pass over a CronJob (upstream's syncCronJob): forget finished Jobs, keep the history short, and start the latest
@@ -24,7 +25,12 @@ const tooMany = 100
  */
 export function planCron(cronJob: objects.CronJob, jobs: readonly Job[], schedule: Schedule, now: number): CronPlan {
   const plan: CronPlan = { status: { ...cronJob.status }, remove: [], events: [] }
-  const running = jobs.filter((job) => !finishedCondition(job) && job.metadata.deletionTimestamp === undefined)
+  const unfinished = jobs.filter((job) => !finishedCondition(job) && job.metadata.deletionTimestamp === undefined)
+  const running = unfinished.filter((job) => isOwn(cronJob, job))
+  for (const { metadata } of unfinished.filter((job) => !running.includes(job))) {
+    const message = `Saw a job that the controller did not create or forgot: ${metadata.name}`
+    plan.events.push({ type: 'Warning', reason: 'UnexpectedJob', message })
+  }
   noteFinished(plan, cronJob, jobs)
   trimHistory(plan, cronJob, jobs)
   plan.status.active = activeReferences(cronJob, running)
@@ -63,7 +69,7 @@ export function newJob(cronJob: objects.CronJob, scheduled: number) {
       labels: template.metadata?.labels,
       annotations: {
         ...template.metadata?.annotations,
-        'batch.kubernetes.io/cronjob-scheduled-timestamp': rfc3339(scheduled),
+        [scheduledAnnotation]: rfc3339(scheduled),
       },
     },
     spec: template.spec,
@@ -126,10 +132,16 @@ function trimHistory(plan: CronPlan, cronJob: objects.CronJob, jobs: readonly Jo
 /** References to the Jobs that run; a reference that says the same stays as it is. */
 function activeReferences(cronJob: objects.CronJob, running: readonly Job[]): object[] | undefined {
   if (running.length === 0) return undefined
-  const references = running.map(reference)
-  return equal(references, cronJob.status?.active) ? (cronJob.status!.active as object[]) : references
+  const known = (cronJob.status?.active ?? []) as { uid?: string }[]
+  return running.map((job) => known.find(({ uid }) => uid === job.metadata.uid) ?? reference(job))
 }
 
-export function reference({ metadata: { name, namespace, uid } }: Pick<Job, 'metadata'>) {
-  return { apiVersion: 'batch/v1', kind: 'Job', name, namespace, uid }
+/** Started by the schedule: a Job that somebody made by hand is neither waited for nor replaced. */
+function isOwn(cronJob: objects.CronJob, { metadata }: Job): boolean {
+  const known = (cronJob.status?.active ?? []) as { uid?: string }[]
+  return known.some(({ uid }) => uid === metadata.uid) || metadata.annotations?.[scheduledAnnotation] !== undefined
+}
+
+export function reference({ metadata: { name, namespace, uid, resourceVersion } }: Pick<Job, 'metadata'>) {
+  return { apiVersion: 'batch/v1', kind: 'Job', name, namespace, uid, resourceVersion }
 }

@@ -78,22 +78,33 @@ export function slicesOf(
   const slices: objects.EndpointSlice[] = []
   for (const [key, { ports, pods: members }] of groups(service, pods)) {
     for (let from = 0; from < members.length; from += maxPerSlice) {
-      const hash = shortHash({ key, part: from / maxPerSlice, service: service.metadata.uid }, 8)
       slices.push({
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: {
-          name: `${service.metadata.name}-${hash}`,
-          namespace: service.metadata.namespace,
-          labels: labelsOf(service),
-        },
+        ...emptySlice(service, { key, part: from / maxPerSlice }),
         addressType: members[from].status!.podIP!.includes(':') ? 'IPv6' : 'IPv4',
         endpoints: members.slice(from, from + maxPerSlice).map((pod) => endpoint(service, pod, zoneOf)),
         ports,
       })
     }
   }
-  return slices
+  // A Service without pods has a slice without endpoints: that there are none is known.
+  return slices.length > 0 ? slices : [emptySlice(service, {})]
+}
+
+function emptySlice(service: objects.Service, content: object): objects.EndpointSlice {
+  const { name, namespace, uid } = service.metadata
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${name}-${shortHash({ ...content, service: uid }, 5)}`,
+      generateName: `${name}-`,
+      namespace,
+      labels: labelsOf(service),
+    },
+    addressType: service.spec?.ipFamilies?.[0] ?? 'IPv4',
+    endpoints: [],
+    ports: [],
+  }
 }
 
 function endpoint(
@@ -114,7 +125,19 @@ function endpoint(
     ...(nodeName ? { nodeName } : {}),
     targetRef: { kind: 'Pod', name, namespace, uid },
     ...(zone ? { zone } : {}),
+    ...(ready ? hintsOf(service, zone || undefined, nodeName) : {}),
   }
+}
+
+/** To whom a ready endpoint is near, where the Service's traffic is to stay near (KEP-4444, KEP-3015). */
+function hintsOf(service: objects.Service, zone: string | undefined, node: string | undefined): { hints?: object } {
+  const near = service.spec?.trafficDistribution
+  if (near !== 'PreferClose' && near !== 'PreferSameZone' && near !== 'PreferSameNode') return {}
+  const hints = {
+    ...(zone && { forZones: [{ name: zone }] }),
+    ...(node && near === 'PreferSameNode' && { forNodes: [{ name: node }] }),
+  }
+  return Object.keys(hints).length > 0 ? { hints } : {}
 }
 
 function isHeadless(service: objects.Service): boolean {

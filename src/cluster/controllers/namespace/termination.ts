@@ -43,15 +43,21 @@ async function empty(kube: Kube, namespace: string): Promise<Contents> {
   const { resources, failed } = await discover(kube)
   const contents: Contents = { remaining: [], finalizers: new Map(), failures: [], undiscovered: failed }
   const deletable = resources.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list'))
-  await Promise.all(
-    deletable.map(async (resource) => {
-      try {
-        await emptyKind(kube, namespace, resource, contents)
-      } catch (error) {
-        if (!isNotFound(error)) contents.failures.push(`${nameOf(resource)}: ${errorMessage(error)}`)
-      }
-    }),
-  )
+  const isPods = ({ group, plural }: DiscoveredResource) => group === '' && plural === 'pods'
+  const emptyAll = (kinds: readonly DiscoveredResource[]) =>
+    Promise.all(
+      kinds.map(async (resource) => {
+        try {
+          await emptyKind(kube, namespace, resource, contents)
+        } catch (error) {
+          if (!isNotFound(error)) contents.failures.push(`${nameOf(resource)}: ${errorMessage(error)}`)
+        }
+      }),
+    )
+  await emptyAll(deletable.filter(isPods))
+  // What pods still live by stays until they are gone (KEP-5080).
+  if (contents.remaining.length + contents.failures.length > 0) return contents
+  await emptyAll(deletable.filter((resource) => !isPods(resource)))
   contents.remaining.sort()
   return contents
 }

@@ -5,6 +5,13 @@ import { evictIn, graceMs, isLost, type Sighting, sight, taintsFor } from './jud
 
 const leaseNamespace = 'kube-node-lease'
 const defaultLookEvery = 10_000
+/** Conditions that every node has. */
+const watched = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
+/** Labels that manifests of old select by follow those that a node has today. */
+const betaLabels = [
+  ['kubernetes.io/os', 'beta.kubernetes.io/os'],
+  ['kubernetes.io/arch', 'beta.kubernetes.io/arch'],
+] as const
 
 /**
  * Watches over nodes: one whose lease is not renewed gets Ready=Unknown, its pods Ready=False and, after their
@@ -38,6 +45,11 @@ export function nodeLifecycleController({
 
     if (lost && ready?.['status'] !== 'Unknown')
       axn = unknown(axn, node).event('NodeNotReady', `Node ${axn.name} status is now: NodeNotReady`)
+    for (const [label, beta] of betaLabels) {
+      const value = node.metadata.labels?.[label]
+      if (value !== undefined && node.metadata.labels?.[beta] !== value)
+        axn = axn.patch({ type: Node, name: axn.name }, { metadata: { labels: { [beta]: value } } })
+    }
     const taints = taintsFor(node, ready || lost ? status : 'True', rfc3339(clock.now()))
     if (taints !== node.spec?.taints && (taints.length > 0 || node.spec?.taints?.length)) {
       const { resourceVersion } = node.metadata
@@ -60,16 +72,24 @@ export function nodeLifecycleController({
 function unknown(axn: Axn<any>, node: objects.Node): Axn<any> {
   const time = rfc3339(axn.clock.now())
   const conditions = [...(node.status?.conditions ?? [])] as Record<string, any>[]
-  if (!conditions.some(({ type }) => type === 'Ready')) conditions.push({ type: 'Ready' })
-  return axn.status({
-    conditions: conditions.map((condition) => ({
-      ...condition,
-      status: 'Unknown',
-      reason: 'NodeStatusUnknown',
-      message: 'Kubelet stopped posting node status.',
-      lastTransitionTime: condition['status'] === 'Unknown' ? condition['lastTransitionTime'] : time,
-    })),
-  })
+  const stopped = { reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' }
+  const never = { reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.' }
+  const known = conditions.map((condition) => ({
+    ...condition,
+    ...(condition['reason'] === never.reason ? never : stopped),
+    status: 'Unknown',
+    lastTransitionTime: condition['status'] === 'Unknown' ? condition['lastTransitionTime'] : time,
+  }))
+  const missing = watched.filter((type) => !conditions.some((condition) => condition['type'] === type))
+  const lastHeartbeatTime = node.metadata.creationTimestamp
+  const others = missing.map((type) => ({
+    type,
+    status: 'Unknown',
+    ...never,
+    lastHeartbeatTime,
+    lastTransitionTime: time,
+  }))
+  return axn.status({ conditions: [...known, ...others] })
 }
 
 /** Marks a bad node's pods not ready, and evicts those whose toleration has run out; returns when the next one's will (ms). */
@@ -106,9 +126,7 @@ async function markNotReady(axn: Axn<any>, pod: objects.Pod): Promise<void> {
   if (getCondition(pod, 'Ready')?.status !== 'True') return
   const time = rfc3339(axn.clock.now())
   const conditions = pod.status!.conditions!.map((condition) =>
-    condition.type === 'Ready'
-      ? { ...condition, status: 'False', reason: 'NodeNotReady', lastTransitionTime: time }
-      : condition,
+    condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime: time } : condition,
   )
   const { name, namespace, resourceVersion } = pod.metadata
   await axn.kube.patch(
@@ -126,6 +144,7 @@ async function evict(kube: Kube, pod: objects.Pod, clock: Clock): Promise<void> 
     status: 'True',
     reason: 'DeletionByTaintManager',
     message: 'Taint manager: deleting due to NoExecute taint',
+    observedGeneration: pod.metadata.generation,
     lastTransitionTime: rfc3339(clock.now()),
   }
   const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget')

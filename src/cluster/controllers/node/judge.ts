@@ -39,7 +39,8 @@ export function taintsFor(node: objects.Node, ready: string, now: string): reado
   const taints = (node.spec?.taints ?? []) as readonly Taint[]
   const wanted: Taint[] = []
   const bad = ready === 'False' ? notReady : ready === 'Unknown' ? unreachable : undefined
-  if (bad) wanted.push({ key: bad, effect: 'NoSchedule' }, { key: bad, effect: 'NoExecute', timeAdded: now })
+  if (bad)
+    wanted.push({ key: bad, effect: 'NoSchedule', timeAdded: now }, { key: bad, effect: 'NoExecute', timeAdded: now })
   if (node.spec?.unschedulable) wanted.push({ key: cordoned, effect: 'NoSchedule', timeAdded: now })
   const ours = (taint: Taint) => [notReady, unreachable, cordoned].includes(taint.key)
   const missing = wanted.filter((taint) => !taints.some((other) => same(other, taint)))

@@ -1,3 +1,4 @@
+import { equal } from '#lib'
 import { defaultPodSpec, fill } from './pod.ts'
 import type { Defaulter, OnCreate } from './registry.ts'
 
@@ -15,7 +16,7 @@ export const defaults: Record<string, Defaulter> = {
     for (const rule of spec.podFailurePolicy?.rules ?? [])
       for (const condition of rule.onPodConditions ?? []) fill(condition, 'status', 'True')
     const { labels } = spec.template.metadata
-    if (labels && !metadata.labels) metadata.labels = { ...labels }
+    if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels }
     defaultPodSpec(spec.template.spec)
   },
   CronJob({ spec }) {
@@ -33,10 +34,11 @@ export const onCreate: Record<string, OnCreate> = {
   Job(object) {
     const { spec, metadata } = object
     if (spec.manualSelector || !metadata.uid) return
+    // Labels that a Job has from its template are one map with the template's in Go: what one gets the other gets too.
+    const shared = metadata.labels && equal(metadata.labels, spec.template.metadata.labels)
     spec.template.metadata.labels ??= {}
     const { labels } = spec.template.metadata
-    metadata.labels ??= {}
-    for (const target of [labels, metadata.labels])
+    for (const target of [labels, ...(shared ? [metadata.labels] : [])])
       for (const prefix of ['', prefixed]) {
         target[`${prefix}job-name`] ??= metadata.name ?? ''
         target[`${prefix}controller-uid`] ??= metadata.uid
