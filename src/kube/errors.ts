@@ -68,3 +68,8 @@ export const isAlreadyExists = (error: unknown): error is ApiError =>
 export const isConflict = (error: unknown): error is ApiError => has(error, 409) && !isAlreadyExists(error)
 /** The resourceVersion or continue token is too old: list again. */
 export const isGone = (error: unknown): error is ApiError => has(error, 410)
+/** The namespace is being deleted: nothing new may be created in it. */
+export const isNamespaceTerminating = (error: unknown): error is ApiError =>
+  has(error, 403) &&
+  (error as ApiError).status?.['details']?.causes?.some((cause: any) => cause?.reason === 'NamespaceTerminating') ===
+    true

@@ -1,5 +1,13 @@
 export { type ClusterConfig, inClusterConfig, loadKubeConfig } from './config.ts'
-export { ApiError, apiError, isAlreadyExists, isConflict, isGone, isNotFound } from './errors.ts'
+export {
+  ApiError,
+  apiError,
+  isAlreadyExists,
+  isConflict,
+  isGone,
+  isNamespaceTerminating,
+  isNotFound,
+} from './errors.ts'
 export type * as objects from './generated/types.ts'
 export { createKube, type KubeOptions } from './kube.ts'
 export {

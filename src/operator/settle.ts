@@ -1,8 +1,8 @@
 import {
-  type ApiError,
   controllerOf,
   isAlreadyExists,
   isConflict,
+  isNamespaceTerminating,
   isNotFound,
   type Kube,
   type KubeObject,
@@ -109,7 +109,7 @@ async function create(kube: Kube, { type, object }: Of<'create'>): Promise<void>
   try {
     await kube.create(type, object)
   } catch (error) {
-    if (!isAlreadyExists(error) && !isTerminating(error)) throw error
+    if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) throw error
   }
 }
 
@@ -129,7 +129,7 @@ async function apply<T extends KubeObject>(
     await (child ? quiet : kube).apply(type, clone(object), { fieldManager: controller.name, force })
     applied.set(id, wanted)
   } catch (error) {
-    if (!isTerminating(error)) throw error
+    if (!isNamespaceTerminating(error)) throw error
   }
 }
 
@@ -177,12 +177,6 @@ function includes(object: unknown, part: unknown): boolean {
       isObject(object) && Object.keys(part).every((key) => part[key] === undefined || includes(object[key], part[key]))
     )
   return equal(object, part)
-}
-
-/** New objects are refused in a namespace that is going away: so are the pass's reasons to make them. */
-function isTerminating(error: unknown): boolean {
-  const { code, status } = error as ApiError
-  return code === 403 && status?.['details']?.causes?.some((cause: any) => cause?.reason === 'NamespaceTerminating')
 }
 
 /**

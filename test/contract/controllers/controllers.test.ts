@@ -10,6 +10,7 @@ import { complaint, KnownDifferences, slug } from '../known.ts'
 import { differences } from './differences.ts'
 import { watched } from './kinds.ts'
 import { Lockstep } from './lockstep.ts'
+import { Metrics, registerMetrics } from './metrics.ts'
 import { type Scenario, scenarios } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -37,8 +38,9 @@ const flags = {
     'feature-gates': gates,
     'horizontal-pod-autoscaler-initial-readiness-delay': '0s',
   },
-  'kube-apiserver': { 'enable-aggregator-routing': 'true', 'feature-gates': gates },
+  'kube-apiserver': { 'feature-gates': gates },
 }
+let metrics: Metrics
 const known = new KnownDifferences(differences)
 
 test('controllers compared', { concurrency: atOnce, timeout: 600_000 }, async (t) => {
@@ -47,12 +49,13 @@ test('controllers compared', { concurrency: atOnce, timeout: 600_000 }, async (t
   if ('missing' in real) {
     await t.test('the real controllers', { skip: `only the embedded ones were watched: ${real.missing}` }, () => {})
   }
+  metrics = await Metrics.start(t)
   const stages = await Promise.all([ours, there].map((end) => end && stage(t, end)))
   const chosen = scenarios().filter(({ name }) => name.includes(only))
   const outcomes: boolean[] = []
   await Promise.all(
     chosen.map((one, index) =>
-      t.test(one.name, async () => {
+      t.test(one.name, { timeout: 240_000 }, async () => {
         outcomes.push(await judge(one, `s${index}-${slug(one.name)}`, stages[0]!, stages[1]))
       }),
     ),
@@ -85,6 +88,7 @@ async function stage(t: Parameters<typeof startReal>[0], end: TestEnd): Promise<
     kube.close()
   })
   await hollow.ready
+  await registerMetrics(kube, metrics)
   return { kube, hollow }
 }
 
@@ -94,7 +98,7 @@ async function judge(one: Scenario, namespace: string, ours: Stage, real: Stage 
   const meet = (index: 0 | 1) => (world: World, label: string) =>
     real ? lockstep.meet(index, world, label) : Promise.resolve()
   const play = async (cluster: string, stage: Stage, index: 0 | 1): Promise<unknown> => {
-    const world = new World({ cluster, ...stage, namespace, meet: meet(index) })
+    const world = new World({ cluster, ...stage, namespace, metrics, meet: meet(index) })
     try {
       await world.begin()
       await one.play(world)

@@ -18,6 +18,11 @@ export const differences: readonly KnownDifference[] = [
     why: 'slices do not say when the change came that they are for',
   },
   {
+    in: 'an autoscaler without its metric or its target',
+    at: /status\.(desiredReplicas|currentMetrics|conditions\[\d\]\.message)$/,
+    why: 'before the first decision what there is counts as desired (0 there), and what was not read has no entry (an empty one there); the message does not repeat namespace and selector',
+  },
+  {
     in: /^claims:/,
     at: /PersistentVolumeClaim \S+\.(metadata\.(annotations|finalizers(\[\d\])?)|spec\.volumeName|status\.\w+)$/,
     why: 'claims of another class are not bound to volumes that were made by hand; the finalizer that protects a claim is our own',

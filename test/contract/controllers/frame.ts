@@ -83,7 +83,7 @@ function normalise(object: KubeObject, hashes: Hashes): Record<string, unknown> 
       if (items.every((one) => isObject(one) && typeof one['type'] === 'string'))
         return items.sort((a: any, b: any) => order(a.type, b.type))
       const text = (one: unknown) => stableStringify(one as any)
-      return key === 'endpoints' ? items.sort((a, b) => order(text(a), text(b))) : items
+      return key === 'endpoints' || key === 'taints' ? items.sort((a, b) => order(text(a), text(b))) : items
     }
     if (!isObject(value)) return value
     // A time that is not set is null in Go's JSON: whether it is, is the contract suite's business.

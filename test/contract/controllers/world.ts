@@ -16,6 +16,7 @@ import { errorMessage } from '#lib'
 import type { Hollow, NodeOptions, Order } from '../hollow/index.ts'
 import { type Frame, frameOf, Hashes } from './frame.ts'
 import { compared } from './kinds.ts'
+import type { Metrics } from './metrics.ts'
 
 /** How long a frame may take to become what is expected, ms. */
 const patienceMs = 45_000
@@ -29,6 +30,8 @@ export interface WorldOptions {
   kube: Kube
   hollow: Hollow
   namespace: string
+  /** What autoscalers read, of both clusters. */
+  metrics: Metrics
   /** Reached the frame of this label. */
   meet: (world: World, label: string) => Promise<void>
 }
@@ -65,6 +68,11 @@ export class World {
       await undo().catch((error) => {
         if (!isNotFound(error)) throw error
       })
+  }
+
+  /** Gives an External metric of this namespace a value. */
+  metric(name: string, value: number): void {
+    this.#options.metrics.set(this.ns, name, value)
   }
 
   /** Undone at the end. */

@@ -1,7 +1,7 @@
 import { HorizontalPodAutoscaler, isConflict, type KubeObject, type objects, Pod, pathOf } from '#kube'
 import { type Clock, equal, errorMessage, rfc3339 } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
-import { setCondition } from '../shared/index.ts'
+import { setCondition, unlessZero } from '../shared/index.ts'
 import type { History } from './behavior.ts'
 import { type AutoscalerPlan, planAutoscaler, recordChange } from './decide.ts'
 import { kubeMetrics, type MetricsSource } from './metrics.ts'
@@ -167,7 +167,7 @@ function statusOf(
   for (const condition of plan.conditions) conditions = setCondition(conditions, condition, clock.now())
   return {
     observedGeneration: hpa.metadata.generation,
-    currentReplicas: current,
+    currentReplicas: unlessZero(current),
     desiredReplicas: plan.desired,
     currentMetrics: plan.currentMetrics.length > 0 ? plan.currentMetrics : undefined,
     conditions,

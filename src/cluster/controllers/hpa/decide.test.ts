@@ -188,7 +188,7 @@ test('of several metrics the one that asks for most decides', () => {
     ['1', { value: 7000 }],
   ])
   assert.equal(outcome.desired, 7)
-  assert.equal(outcome.reason, 'external metric m1 above target')
+  assert.equal(outcome.reason, 'external metric m1(nil) above target')
   assert.deepEqual(outcome.conditions, {
     AbleToScale: 'True ReadyForNewScale',
     ScalingActive: 'True ValidMetricFound',

@@ -1,4 +1,4 @@
-import type { objects } from '#kube'
+import { labelSelector, type objects } from '#kube'
 import { byAverage, byShare, byUtilisation, byValue, type Proposal, type Situation } from './calculate.ts'
 import { fromMilli, milli, type Reading } from './samples.ts'
 
@@ -57,8 +57,11 @@ export function describe(spec: MetricSpec): string {
       return `pods metric ${spec.pods!.metric.name}`
     case 'Object':
       return `${spec.object!.describedObject.kind} metric ${spec.object!.metric.name}`
-    default:
-      return `external metric ${spec.external?.metric.name}`
+    default: {
+      const { name, selector } = spec.external!.metric
+      // As Go prints a pointer that is nil.
+      return `external metric ${name}(${selector ? labelSelector(selector as objects.LabelSelector) : 'nil'})`
+    }
   }
 }
 

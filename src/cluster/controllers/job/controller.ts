@@ -90,8 +90,8 @@ async function createPods(axn: Axn<any>, plan: JobPlan): Promise<Axn<any>> {
   const created: string[] = []
   const { error } = await slowStart(plan.create.length, async (at) => {
     const pod = podOf(job, plan.create[at])
-    await axn.kube.create(Pod, pod)
-    created.push(pod.metadata.name!)
+    const { metadata } = await axn.kube.create(Pod, pod as any)
+    created.push(metadata.name!)
   })
   for (const name of created) axn = axn.event('SuccessfulCreate', `Created pod: ${name}`)
   if (error !== undefined)

@@ -1,6 +1,8 @@
+import { isNamespaceTerminating } from '#kube'
+
 /**
  * Slow start: `count` calls in parallel batches of 1, 2, 4, 8 …; a batch with a failure is the last. One bad template
- * thus costs one refused request, not a thousand.
+ * thus costs one refused request, not a thousand. That the namespace is going is no failure: nothing is missed there.
  */
 export async function slowStart(
   count: number,
@@ -12,7 +14,7 @@ export async function slowStart(
     const results = await Promise.allSettled(batch)
     const failed = results.find((result) => result.status === 'rejected')
     succeeded += results.filter((result) => result.status === 'fulfilled').length
-    if (failed) return { succeeded, error: failed.reason }
+    if (failed) return { succeeded, ...(!isNamespaceTerminating(failed.reason) && { error: failed.reason }) }
   }
   return { succeeded }
 }

@@ -3,6 +3,7 @@ import {
   controllerOf,
   isAlreadyExists,
   isConflict,
+  isNamespaceTerminating,
   isNotFound,
   type KubeObject,
   type objects,
@@ -82,7 +83,7 @@ async function createPod(axn: Axn<any>, ordinal: number, revision: string, templ
     await axn.kube.create(Pod, pod)
     return axn.event('SuccessfulCreate', `create Pod ${name} in StatefulSet ${axn.name} successful`)
   } catch (error) {
-    if (isAlreadyExists(error)) return axn.requeueAfter(1000)
+    if (isAlreadyExists(error) || isNamespaceTerminating(error)) return axn.requeueAfter(1000)
     const message = `create Pod ${name} in StatefulSet ${axn.name} failed error: ${errorMessage(error)}`
     return axn.event('FailedCreate', message, { type: 'Warning' }).requeueAfter(1000)
   }

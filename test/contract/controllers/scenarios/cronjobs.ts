@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { CronJob, Job } from '#kube'
+import { rfc3339 } from '#lib'
 import { compared } from '../kinds.ts'
 import { job } from '../objects.ts'
 import { scenario } from '../scenario.ts'
@@ -21,7 +22,16 @@ const cron = (w: World, spec: object = {}, does?: 'exit 0' | 'exit 1') => ({
 const anyMinute = (w: World) =>
   w.compare(compared, (object) => JSON.parse(JSON.stringify(object).replaceAll(/tick-\d{8}/g, 'tick-<minute>')))
 const active = (w: World) => w.find(CronJob, 'tick')?.status?.active?.length ?? 0
-const longer = 130_000
+
+/** A CronJob that has not run for ten minutes, so that its first run is due at once: with most of a minute until the next. */
+async function overdue(w: World, ...given: [spec?: object, does?: 'exit 0' | 'exit 1']): Promise<void> {
+  await w.until('a minute with time left', () => Date.now() % 60_000 < 40_000)
+  const [spec, does] = given
+  await w.create(CronJob, cron(w, { suspend: true, ...spec }, does))
+  const lastScheduleTime = rfc3339(Date.now() - 600_000)
+  await w.patch(CronJob, 'tick', { status: { lastScheduleTime } }, 'status')
+  await w.patch(CronJob, 'tick', { spec: { suspend: false } })
+}
 
 /** Those that wait for minutes to pass run beside each other. */
 for (const [concurrencyPolicy, jobs] of [
@@ -34,13 +44,13 @@ for (const [concurrencyPolicy, jobs] of [
     async (w) => {
       anyMinute(w)
       await w.node()
-      await w.create(CronJob, cron(w, { concurrencyPolicy }))
-      await w.until('the first', () => active(w) === 1, longer)
+      await overdue(w, { concurrencyPolicy })
+      await w.until('the first', () => active(w) === 1)
       const first = w.list(Job)[0].metadata.uid
       await w.frame('the first', () => w.pods({ ready: true }).length === 1)
       const { lastScheduleTime } = w.find(CronJob, 'tick')!.status!
       const second = Date.parse(lastScheduleTime!) + 60_000
-      await w.until('the second minute', () => Date.now() > second + 3_000, longer)
+      await w.until('the second minute', () => Date.now() > second + 3_000, 90_000)
       await w.frame('the second', () => w.list(Job).length === jobs && w.pods({ ready: true }).length === jobs)
       assert.equal(
         w.list(Job).some(({ metadata }) => metadata.uid === first),
@@ -56,10 +66,8 @@ scenario(
   async (w) => {
     anyMinute(w)
     await w.node()
-    await w.create(CronJob, cron(w, { successfulJobsHistoryLimit: 0, suspend: true }, 'exit 0'))
-    await w.frame('suspended', () => w.list(CronJob).length === 1)
-    await w.patch(CronJob, 'tick', { spec: { suspend: false } })
-    await w.until('a run', () => w.find(CronJob, 'tick')?.status?.lastSuccessfulTime, longer)
+    await overdue(w, { successfulJobsHistoryLimit: 0 }, 'exit 0')
+    await w.until('a run', () => w.find(CronJob, 'tick')?.status?.lastSuccessfulTime)
     await w.frame('no trace of it', () => w.list(Job).length === 0 && active(w) === 0)
   },
   { slow: true },
@@ -70,9 +78,9 @@ scenario(
   async (w) => {
     anyMinute(w)
     await w.node()
-    await w.create(CronJob, cron(w, { failedJobsHistoryLimit: 1 }, 'exit 1'))
+    await overdue(w, { failedJobsHistoryLimit: 1 }, 'exit 1')
     const failed = () => w.list(Job).filter((one) => one.status?.conditions?.some(({ type }) => type === 'Failed'))
-    await w.until('a run', () => failed().length === 1, longer)
+    await w.until('a run', () => failed().length === 1)
     await w.frame('it is kept', () => active(w) === 0)
   },
   { slow: true },
@@ -81,14 +89,7 @@ scenario(
 scenario('a CronJob that was away too long', async (w) => {
   anyMinute(w)
   await w.node()
-  await w.create(CronJob, cron(w, { suspend: true, startingDeadlineSeconds: 3600 }))
-  await w.patch(
-    CronJob,
-    'tick',
-    { status: { lastScheduleTime: new Date(Date.now() - 600_000).toISOString().replace(/\.\d+/, '') } },
-    'status',
-  )
-  await w.patch(CronJob, 'tick', { spec: { suspend: false } })
+  await overdue(w, { startingDeadlineSeconds: 3600 })
   await w.frame('one run makes up for all that were missed', () => w.list(Job).length === 1 && active(w) === 1)
 })
 
@@ -107,4 +108,16 @@ scenario('a run from a CronJob by hand, and its end', async (w) => {
   await w.frame('done', () => w.find(Job, 'by-hand')?.status?.succeeded === 1)
   await w.delete(CronJob, 'tick')
   await w.frame('gone with its CronJob', () => w.list(Job).length === 0)
+})
+
+scenario('a CronJob that is later than it may be', async (w) => {
+  anyMinute(w)
+  await w.node()
+  // The latest missed minute is longer ago than ten seconds.
+  await w.until('a minute that began', () => Date.now() % 60_000 > 15_000 && Date.now() % 60_000 < 40_000, 60_000)
+  await overdue(w, { startingDeadlineSeconds: 10 })
+  await w.frame(
+    'nothing is started',
+    () => w.find(CronJob, 'tick')?.spec?.suspend === false && w.list(Job).length === 0,
+  )
 })
