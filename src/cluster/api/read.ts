@@ -172,6 +172,7 @@ function shaped(rr: ResourceRequest, format: Format, page: Page, metadata: Recor
 /** The items of a list request: revision rules, selectors, limit and continue (embedded-kube facts §1.5). */
 export async function select(rr: ResourceRequest): Promise<Page> {
   const { query } = rr.request
+  checkInteger(query, 'timeoutSeconds')
   const limit = limitOf(query)
   const token = query.get('continue')
   const version = resourceVersionOf(query)
@@ -229,10 +230,16 @@ function firstAfter(items: readonly Stored[], id: string): number {
   return index < 0 ? items.length : index
 }
 
+function checkInteger(query: URLSearchParams, name: string): void {
+  const text = query.get(name)
+  if (text && !/^-?\d+$/.test(text))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+}
+
 function limitOf(query: URLSearchParams): number {
   const text = query.get('limit')
   if (!text) return 0
-  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  checkInteger(query, 'limit')
   return Math.max(0, Number(text))
 }
 

@@ -20,7 +20,9 @@ export function parseLabelSelector(text: string): (labels: Labels | undefined) =
   const requirements: Requirement[] = []
   let at = 0
   const fail = (expected: string): never => {
-    throw badRequest(`unable to parse requirement: found '${tokens[at] ?? ''}', expected: ${expected}`)
+    // Go's parser has no comma where a list of values should begin.
+    const comma = expected === "'('" ? '' : ','
+    throw badRequest(`unable to parse requirement: found '${tokens[at] ?? ''}'${comma} expected: ${expected}`)
   }
   const named = (key: string) => {
     const [problem] = qualifiedName(key)

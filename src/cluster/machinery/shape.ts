@@ -154,12 +154,13 @@ function zero(schema: Schema, walk: Walk, depth: number): unknown {
 const supportedValues: Record<string, readonly string[]> = {
   'core.v1.PodSpec.restartPolicy': ['Always', 'OnFailure', 'Never'],
   'core.v1.Toleration.operator': ['Equal', 'Exists'],
+  'networking.v1.NetworkPolicySpec.policyTypes': ['Ingress', 'Egress'],
 }
 /** Fields that a rule of their own judges. */
 const judged = new Set(['apps.v1.DeploymentStrategy.type', 'apps.v1.StatefulSetSpec.podManagementPolicy'])
 
 function supportedBy(walk: Walk, values: readonly unknown[]): readonly unknown[] | undefined {
-  const name = `${walk.struct}.${walk.path.at(-1)}`
+  const name = `${walk.struct}.${walk.path.findLast((part) => typeof part === 'string')}`
   return judged.has(name) ? undefined : (supportedValues[name] ?? values)
 }
 

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
-import { equal } from '#lib'
+import { equal, parseQuantity } from '#lib'
 import { duplicate, forbidden, invalid, notSupported, required, tooLong } from '../causes.ts'
 import type { Cause } from '../types.ts'
 import { immutable, validateLabels } from './metadata.ts'
-import { configKey, dnsLabel, dnsSubdomain, portName, portNumber } from './names.ts'
+import { configKey, dnsLabel, dnsSubdomain, portName, portNumber, qualifiedName } from './names.ts'
 import { validatePodSpec, validatePodUpdate } from './pod.ts'
 import type { Validator } from './workloads.ts'
 
@@ -48,6 +48,11 @@ const secret: Validator = (object, old) => {
         causes.push(invalid(`data[${key}]`, '<secret contents redacted>', 'unexpected end of JSON input'))
       }
     }
+  const account = 'kubernetes.io/service-account.name'
+  if (object.type === 'kubernetes.io/service-account-token' && !object.metadata.annotations?.[account])
+    causes.push(required(`metadata.annotations[${account}]`))
+  if (object.type === 'kubernetes.io/basic-auth' && !object.data?.username && !object.data?.password)
+    causes.push(required('data[username]'), required('data[password]'))
   if (old) causes.push(...immutable(object.type, old.type, 'type'))
   return causes
 }
@@ -109,7 +114,10 @@ const service: Validator = ({ spec }, old) => {
 const claim: Validator = ({ spec }, old) => {
   const causes: Cause[] = []
   if (!spec.accessModes?.length) causes.push(required('spec.accessModes', 'at least 1 access mode is required'))
-  if (!spec.resources?.requests?.storage) causes.push(required('spec.resources[storage]'))
+  const storage = spec.resources?.requests?.storage
+  if (!storage) causes.push(required('spec.resources[storage]'))
+  else if ((parseQuantity(storage) ?? 0) <= 0)
+    causes.push(invalid('spec.resources[storage]', storage, 'must be greater than zero'))
   const rest = ({ resources: _, volumeName: __, volumeAttributesClassName: ___, ...fields }: any) => fields
   if (old && !equal(rest(spec), rest(old.spec)))
     causes.push(
@@ -134,10 +142,82 @@ const namespace: Validator = ({ spec }) => {
     : []
 }
 
+/** Each pair in order: the name of the smaller amount, what it is called, and the same of the larger one. */
+const ordered = [
+  ['min', 'min', 'max', 'max', 'min'],
+  ['min', 'min', 'defaultRequest', 'default request', 'defaultRequest'],
+  ['defaultRequest', 'default request', 'max', 'max', 'defaultRequest'],
+  ['defaultRequest', 'default request', 'default', 'default limit', 'defaultRequest'],
+  ['min', 'min', 'default', 'default', 'default'],
+  ['default', 'default', 'max', 'max', 'default'],
+] as const
+
+/** Of default and its bounds the bound is shown, of all else the amount itself. */
+const shownOf = (smaller: string, larger: string) =>
+  larger === 'default' && smaller === 'min' ? 'min' : smaller === 'default' ? 'max' : undefined
+
 const limitRange: Validator = ({ spec }) =>
-  (spec.limits ?? []).flatMap((item: any, i: number) =>
-    item.type ? [] : [notSupported(`spec.limits[${i}].type`, '', ['Pod', 'Container', 'PersistentVolumeClaim'])],
-  )
+  (spec.limits ?? []).flatMap((item: any, i: number): Cause[] => {
+    const at = `spec.limits[${i}]`
+    if (!item.type) return [notSupported(`${at}.type`, '', ['Pod', 'Container', 'PersistentVolumeClaim'])]
+    const fields = item.type === 'Pod' ? ['default', 'defaultRequest'] : []
+    const causes = fields
+      .filter((field) => item[field] !== undefined)
+      .map((field) => forbidden(`${at}.${field}`, "may not be specified when `type` is 'Pod'"))
+    if (item.type === 'PersistentVolumeClaim' && !item.min?.storage && !item.max?.storage)
+      causes.push(
+        required(`${at}.limits`, 'either minimum or maximum storage value is required, but neither was provided'),
+      )
+    const names = new Set(
+      ['min', 'max', 'default', 'defaultRequest'].flatMap((field) => Object.keys(item[field] ?? {})),
+    )
+    for (const name of names)
+      for (const [smaller, called, larger, other, blamed] of ordered) {
+        if (fields.includes(smaller) || fields.includes(larger)) continue
+        const [least, most] = [item[smaller]?.[name], item[larger]?.[name]]
+        if (least === undefined || most === undefined) continue
+        if ((parseQuantity(least) ?? 0) <= (parseQuantity(most) ?? 0)) continue
+        const shown = item[shownOf(smaller, larger) ?? blamed][name]
+        causes.push(
+          invalid(`${at}.${blamed}[${name}]`, shown, `${called} value ${least} is greater than ${other} value ${most}`),
+        )
+      }
+    return causes
+  })
+
+const countedOnly = new Set([
+  'pods',
+  'services',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+])
+const measured = new Set(['cpu', 'memory', 'ephemeral-storage'])
+
+/** Names that a quota may have without a domain. */
+function quotable(name: string): boolean {
+  const bare = name.replace(/^(requests|limits)\./, '')
+  return countedOnly.has(name) || measured.has(bare) || name === 'requests.storage' || bare.startsWith('hugepages-')
+}
+
+const quota: Validator = ({ spec }) =>
+  Object.entries<string>(spec?.hard ?? {}).flatMap(([name, amount]) => {
+    const field = `spec.hard[${name}]`
+    const causes = qualifiedName(name).map((problem) => invalid(field, name, problem))
+    if (!name.includes('/') && !quotable(name)) {
+      causes.push(invalid(field, name, 'must be a standard resource type or fully qualified'))
+      causes.push(invalid(field, name, 'must be a standard resource for quota'))
+    }
+    const value = parseQuantity(amount) ?? 0
+    if (value < 0) causes.push(invalid(field, amount, 'must be greater than or equal to 0'))
+    if ((countedOnly.has(name) || name.startsWith('count/')) && !Number.isInteger(value))
+      causes.push(invalid(field, amount, 'must be an integer'))
+    return causes
+  })
 
 export const core: Record<string, Validator> = {
   '/Pod': (object, old) => [
@@ -151,4 +231,5 @@ export const core: Record<string, Validator> = {
   '/PersistentVolumeClaim': claim,
   '/Namespace': namespace,
   '/LimitRange': limitRange,
+  '/ResourceQuota': quota,
 }

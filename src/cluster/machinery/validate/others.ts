@@ -142,6 +142,8 @@ const binding: Validator = (object, old) => {
   if (!object.roleRef.name) causes.push(required('roleRef.name'))
   for (const [i, subject] of (object.subjects ?? []).entries()) {
     if (!subject.name) causes.push(required(`subjects[${i}].name`))
+    if (!['ServiceAccount', 'User', 'Group'].includes(subject.kind))
+      causes.push(notSupported(`subjects[${i}].kind`, subject.kind ?? '', ['ServiceAccount', 'User', 'Group']))
     if (subject.kind === 'ServiceAccount' && !subject.namespace && object.kind === 'ClusterRoleBinding')
       causes.push(required(`subjects[${i}].namespace`))
   }
