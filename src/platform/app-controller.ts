@@ -21,7 +21,7 @@ import { App, type AppObject, type Failure, labels, Release, type ReleaseObject 
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
 import { effectiveObjects, isWorkload, scaleByHand } from './scale.ts'
-import { planRoll, usualAnnotation } from './stateful/roll.ts'
+import { movePods } from './stateful/move.ts'
 import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
@@ -188,30 +188,6 @@ function viewOf(axn: Axn<AppObject>, release: ReleaseObject | undefined): View {
   }
 }
 
-/** Moves the pods of StatefulSets on towards what is wanted: see `planRoll`. */
-function roll(axn: Axn<AppObject>, objects: readonly KubeObject[], view: View, now: number): Axn<AppObject> {
-  for (const object of objects) {
-    if (object.kind !== StatefulSet.kind) continue
-    const live = view.statefulSets.find((item) => item.metadata.name === object.metadata.name)
-    const { next } = planRoll(object, live, view.pods, view.loaded, now)
-    if (!next) continue
-    for (const { metadata } of next.remove) {
-      axn = axn.delete({ type: Pod, name: metadata.name!, namespace: axn.name }, { uid: metadata.uid })
-    }
-    if (next.replicas === undefined && next.usual === undefined) continue
-    axn = axn.patch(
-      { type: StatefulSet, name: object.metadata.name!, namespace: axn.name },
-      {
-        ...(next.usual !== undefined && {
-          metadata: { annotations: { [usualAnnotation]: next.usual === null ? null : String(next.usual) } },
-        }),
-        ...(next.replicas !== undefined && { spec: { replicas: next.replicas } }),
-      },
-    )
-  }
-  return axn
-}
-
 function awaitRollout(
   axn: Axn<AppObject>,
   release: ReleaseObject,
@@ -225,7 +201,7 @@ function awaitRollout(
   // What ran it as another kind of workload goes when its successor serves, not before.
   if (serves && [...view.deployments, ...view.statefulSets].some((live) => !isWanted(live, objects)))
     return axn.run('retire workloads', (kube) => prune(kube, axn.name, objects)).requeueAfter(100)
-  axn = roll(axn, objects, view, now)
+  axn = movePods(axn, objects, view, now)
   const rollout = assess(objects, view, now)
   if (rollout.state === 'failed') {
     return axn.run(`report v${release.spec.number}`, async (kube) => {
@@ -319,7 +295,7 @@ function keep(axn: Axn<AppObject>, current: ReleaseObject | undefined): Axn<AppO
       isWorkload(object) &&
       ![...view.deployments, ...view.statefulSets].some((live) => live.metadata.name === object.metadata.name),
   )
-  if (applied === axn.object.status?.applied && !missing) return roll(axn, objects, view, axn.clock.now())
+  if (applied === axn.object.status?.applied && !missing) return movePods(axn, objects, view, axn.clock.now())
   return (
     axn
       .run(`keep v${current.spec.number}`, async (kube) => {

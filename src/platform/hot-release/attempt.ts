@@ -54,10 +54,14 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
   try {
     if (left) await idle(context, nodes)
     const upgrade = comparison.upgrade(direction)
+    let since = clock.now()
     const outcome = await hotRollout(nodes, upgrade, {
       clock,
       purge: work.purge ? 'hard' : 'soft',
-      beforeCommit: work.committing,
+      beforeCommit: async () => {
+        await work.committing()
+        since = clock.now()
+      },
     })
     const reports = nodes.map((node) => outcome.nodes.get(node.name))
     if (!reports.some(wentForward) && left !== 'committing') {
@@ -68,7 +72,7 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
     const running = await Promise.all(nodes.map((node) => runsAll(node, upgrade)))
     const pods = targets.map((target, index) => recordOf(target, running[index], reports[index]))
     const loaded = targets.filter((_, index) => running[index])
-    const wrong = await watchPods({ kube, clock, app }, loaded)
+    const wrong = await watchPods({ kube, clock, app }, loaded, since)
     if (wrong === undefined) return { kind: 'forward', pods }
     return await takeBack(context, work, nodes, wrong, pods)
   } finally {

@@ -19,14 +19,15 @@ const errorLine =
 
 /**
  * Watches pods whose processes just went on in new code.
+ * @param since when the first of them went on, wall clock, ms
  * @returns why the code is no good, or undefined when nothing is wrong: a pod that restarted or is not ready any more, or far more
  * errors in the log than before. Pods that somebody deleted say nothing.
  */
 export async function watchPods(
   { kube, clock, app }: { kube: Kube; clock: Clock; app: string },
   targets: readonly Target[],
+  since: number,
 ): Promise<string | undefined> {
-  const since = clock.now()
   await clock.sleep(watchMs)
   const found = await Promise.all(targets.map((target) => wrongWith(kube, app, target, since)))
   return found.find((reason) => reason !== undefined)
