@@ -139,11 +139,11 @@ test('nothing is left when we vanish, whatever it was doing', { skip }, async ()
     const seen = Promise.withResolvers<void>()
     const tracing = traceCalls(other, {
       ...parseTarget('sets:new/0'),
-      ...{ countMs: when === 'counting' ? 60_000 : 20, durationMs: 120_000, limit: 100_000 },
+      ...{ countMs: when === 'counting' ? 60_000 : 20, durationMs: 120_000, limit: 100_000, maxPerSecond: 100_000 },
       onEvent: () => seen.resolve(),
     })
     tracing.catch(() => {})
-    if (when === 'following') await seen.promise
+    if (when === 'following') await Promise.race([seen.promise, tracing])
     else await until(async () => (await traces('sets')).includes('{new,0}'))
     other.close()
     await assert.rejects(tracing, { code: 'node-disconnected' })
@@ -160,7 +160,7 @@ test('nothing is left when the guard is killed', { skip }, async () => {
     limit: 100_000,
     onEvent: () => seen.resolve(),
   })
-  await seen.promise
+  await Promise.race([seen.promise, tracing])
   await evaluate(node, 'exit(whereis(cuddle_trace), kill)')
   await assert.rejects(tracing, { code: 'trace-failed' })
   await until(async () => (await traces('gb_sets')) === clean)
