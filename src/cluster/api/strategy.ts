@@ -1,6 +1,7 @@
 import type { KubeObject } from '#kube'
 import { equal, isObject } from '#lib'
 import { type Cause, crdProblems } from '../machinery/index.ts'
+import { apiServiceProblems, settleApiService } from './aggregation/validate.ts'
 import { nowOf, type ResourceRequest } from './request.ts'
 import { allocateService } from './services.ts'
 
@@ -62,6 +63,10 @@ const strategies: Record<string, Strategy> = {
     },
   },
   'apps/daemonsets': { finish: templateGeneration },
+  'apiregistration.k8s.io/apiservices': {
+    finish: (rr, object, old) => settleApiService(object, old, rr.api.clock.now()),
+    check: (object) => apiServiceProblems(object),
+  },
   'apiextensions.k8s.io/customresourcedefinitions': {
     finish: acceptNames,
     check: (object) => crdProblems(object),

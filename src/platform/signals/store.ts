@@ -35,8 +35,8 @@ export interface PodSignals {
   error: string | undefined
 }
 
-/** Signals that vary are averaged over this: one busy second is no load, and a step of it shows within a few. */
-const windowMs = 5_000
+/** Signals that vary are averaged over this: one busy second is no load, and a step of it shows within a few seconds. */
+const windowMs = 3_000
 /** What is older than this is not told any more: better no number than a wrong one. */
 export const staleMs = 15_000
 
