@@ -127,6 +127,22 @@ describe('the main job on a real node', { skip: reason ?? false, timeout: 600_00
     assert.equal((await home.cuddle(['config:set', 'A=1'], { cwd: repository })).code, 0)
   })
 
+  test('new code is loaded into the running pods of a BEAM cluster', async () => {
+    const counter = await home.app('counter', 'elixir-counter')
+    await commitEdit(home, counter, 'cuddle.yaml', /^scale: .*$/m, 'scale: {web: 2}\nstrategy: hot')
+    const first = await home.git(counter, 'push', 'cuddle', 'main')
+    assert.equal(first.code, 0, first.stderr)
+    const pods = async () => (await home.json(['ps'], { cwd: counter })).map((row: any) => [row.pod, row.restarts])
+    const before = await pods()
+    await commitEdit(home, counter, 'lib/counter.ex', '@version "v1"', '@version "v2"')
+    const hot = await home.git(counter, 'push', 'cuddle', 'main')
+    assert.equal(hot.code, 0, hot.stderr)
+    assert.match(hot.stderr, /Loading v3 into 2 running pods/)
+    assert.deepEqual(await pods(), before)
+    assert.match((await home.get('counter')).body, /^counter v2\nnode: +counter@[\d.]+\nnodes: counter@/)
+    assert.equal((await home.cuddle(['destroy', 'counter', '--confirm', 'counter'])).code, 0)
+  })
+
   test('apps outlive down; destroy leaves nothing of them', async () => {
     const kubectl = (...args: string[]) =>
       exec('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], { env: home.env })
