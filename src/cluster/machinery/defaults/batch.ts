@@ -35,7 +35,8 @@ export const onCreate: Record<string, OnCreate> = {
     const { spec, metadata } = object
     if (spec.manualSelector || !metadata.uid) return
     // Labels that a Job has from its template are one map with the template's in Go: what one gets the other gets too.
-    const shared = metadata.labels && equal(metadata.labels, spec.template.metadata.labels)
+    const shared = !metadata.labels || equal(metadata.labels, spec.template.metadata.labels)
+    if (shared) metadata.labels ??= {}
     spec.template.metadata.labels ??= {}
     const { labels } = spec.template.metadata
     for (const target of [labels, ...(shared ? [metadata.labels] : [])])
