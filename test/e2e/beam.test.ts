@@ -2,68 +2,16 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { atom, connect, listOf, textOf } from '#beam'
+import { atom, connect, textOf } from '#beam'
 import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { exec } from '#lib'
 import { until } from '#lib/testing'
-import { freePort } from '../../scripts/demo/stage.ts'
-import { commitEdit, type Home, newHome } from './harness.ts'
+import { app, skip, startCluster } from './beam-cluster.ts'
+import { commitEdit } from './harness.ts'
 
-const app = 'counter'
-
-async function running(home: Home): Promise<string[]> {
-  const pods = await home.json(['ps', '-a', app])
-  return pods.filter((pod: any) => pod.ready && pod.state === 'Running').map((pod: any) => pod.address)
-}
-
-/** Whom each node of these addresses knows, asked of the nodes themselves. */
-async function known(addresses: string[], port: number, cookie: string): Promise<string[][]> {
-  return Promise.all(
-    addresses.map(async (address) => {
-      const node = await connect({ name: `${app}@${address}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
-      try {
-        return (listOf(await node.rpc('erlang', 'nodes', [])) ?? []).map((name) => textOf(name)!).sort()
-      } finally {
-        node.close()
-      }
-    }),
-  )
-}
-
-const missing = (await exec('sh', ['-c', 'command -v mix'], { env: { PATH: process.env.PATH } })).code !== 0
-
-test('nodes of an app know each other, whatever happens to them', { skip: missing && 'needs elixir' }, async (t) => {
-  const home = await newHome(t)
-  assert.equal((await home.up()).code, 0)
-  const repository = await home.app(app, 'elixir-counter')
-  // Pods of all homes on a machine have the same addresses.
-  const port = await freePort()
-  await commitEdit(home, repository, 'cuddle.yaml', 'cluster: true', `cluster: true, port: ${port}`)
-  const pushed = await home.git(repository, 'push', 'cuddle', 'main')
-  assert.equal(pushed.code, 0, pushed.stderr)
-  const readCookie = async () => {
-    const secret = await home.kubectl('-n', app, 'get', 'secret', `${app}-cookie`, '-o', 'jsonpath={.data.cookie}')
-    return Buffer.from(secret.stdout, 'base64').toString()
-  }
-  let cookie = await readCookie()
-
-  const meshed = (count: number) =>
-    until(
-      async () => {
-        const addresses = await running(home)
-        if (addresses.length !== count) return false
-        const names = addresses.map((address) => `${app}@${address}`)
-        const lists = await known(addresses, port, cookie)
-        return lists.every(
-          (list, i) =>
-            names
-              .filter((name) => name !== names[i])
-              .sort()
-              .join() === list.join(),
-        )
-      },
-      { what: `${count} nodes that know each other`, timeoutMs: 30_000 },
-    )
+test('nodes of an app know each other, whatever happens to them', { skip, timeout: 300_000 }, async (t) => {
+  const { home, repository, port, secret, node: open, running, meshed } = await startCluster(t)
+  const cookie = await secret('cookie')
 
   await t.test('after the first push', async () => {
     await meshed(3)
@@ -151,16 +99,16 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
   })
 
   await t.test('after two of them were cut apart', async () => {
-    const [one, other] = await running(home)
-    const node = await connect({ name: `${app}@${one}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
+    const [one, other] = await running()
+    const node = await open(one)
     await node.rpc('erlang', 'disconnect_node', [atom(`${app}@${other}`)])
     node.close()
     await meshed(4)
   })
 
   await t.test('after one was killed', async () => {
-    const [victim] = await running(home)
-    const node = await connect({ name: `${app}@${victim}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
+    const [victim] = await running()
+    const node = await open(victim)
     const pid = Number(textOf(await node.rpc('os', 'getpid', [])))
     node.close()
     process.kill(pid, 'SIGKILL')
@@ -185,70 +133,5 @@ test('nodes of an app know each other, whatever happens to them', { skip: missin
     await meshed(2)
     assert.equal((await home.cuddle(['ps:scale', 'web=3', '-a', app])).code, 0)
     await meshed(3)
-  })
-
-  await t.test('also when the cookie is rotated, with no restart and no connection lost', async () => {
-    const before = await home.json(['ps', '-a', app])
-    const addresses = await running(home)
-    const asked = await home.json(['rpc', '-a', app, '--pod', before[0].pod, ':net_kernel.monitor_nodes(true)'])
-    assert.equal(asked.result, ':ok')
-    const rotated = await home.cuddle(['cookie:rotate', '-a', app])
-    assert.deepEqual([rotated.code, rotated.stdout], [0, '3 nodes took the new cookie\n'], rotated.stderr)
-    const old = cookie
-    cookie = await readCookie()
-    assert.notEqual(cookie, old)
-    await assert.rejects(known(addresses, port, old), { code: 'wrong-cookie' })
-    await meshed(3)
-    const facts = (rows: any[]) => rows.map(({ pod, restarts }) => ({ pod, restarts }))
-    assert.deepEqual(facts(await home.json(['ps', '-a', app])), facts(before))
-    const shown = await home.kubectl('get', 'app', app, '-o', 'yaml')
-    for (const secret of [old, cookie]) assert.ok(!`${shown.stdout}${rotated.stdout}${rotated.stderr}`.includes(secret))
-  })
-
-  await t.test('and the new cookie is what nodes that start, and nodes that were cut apart, connect with', async () => {
-    const [one, other] = await running(home)
-    const node = await connect({ name: `${app}@${one}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
-    await node.rpc('erlang', 'disconnect_node', [atom(`${app}@${other}`)])
-    node.close()
-    assert.equal((await home.cuddle(['ps:scale', 'web=4', '-a', app])).code, 0)
-    await meshed(4)
-  })
-
-  await t.test('a node that began with the old cookie is given the new one', async () => {
-    const [address] = await running(home)
-    const node = await connect({ name: `${app}@${address}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
-    const previous = await home.kubectl('-n', app, 'get', 'secret', `${app}-cookie`, '-o', 'jsonpath={.data.previous}')
-    const old = Buffer.from(previous.stdout, 'base64').toString()
-    await node.rpc('erlang', 'set_cookie', [atom(node.name), atom(old)])
-    node.close()
-    assert.equal((await home.cuddle(['rpc', '-a', app, 'Node.list()'])).code, 0)
-    await until(async () => (await home.cuddle(['cookie:rotate', '-a', app])).code === 0)
-    cookie = await readCookie()
-    await meshed(4)
-  })
-
-  await t.test('a rotation waits for a node that hangs, and goes on when the control process is killed', async () => {
-    const [address] = await running(home)
-    const node = await connect({ name: `${app}@${address}`, port, cookie, ourName: 'rem-test@127.0.0.1' })
-    const pid = Number(textOf(await node.rpc('os', 'getpid', [])))
-    node.close()
-    process.kill(pid, 'SIGSTOP')
-    const progress = async () =>
-      (await home.kubectl('get', 'app', app, '-o', 'jsonpath={.metadata.annotations.cuddle\\.dev/cookie-rotation}'))
-        .stdout
-    const rotating = home.cuddle(['cookie:rotate', '-a', app])
-    try {
-      await until(async () => /^3 of 4 nodes took the new cookie; waiting for pod/.test(await progress()))
-      const control = home.pid('control')
-      process.kill(control, 'SIGKILL')
-      await until(() => home.pid('control') !== control)
-    } finally {
-      process.kill(pid, 'SIGCONT')
-    }
-    await until(async () => (await progress()) === '4 nodes took the new cookie', { timeoutMs: 20_000 })
-    await rotating
-    assert.notEqual(await readCookie(), cookie)
-    cookie = await readCookie()
-    await meshed(4)
   })
 })

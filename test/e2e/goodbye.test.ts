@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { exec } from '#lib'
 import { until } from '#lib/testing'
 import { freePort } from '../../scripts/demo/stage.ts'
+import { skip } from './beam-cluster.ts'
 import { commitEdit, type Home, newHome } from './harness.ts'
 
 const app = 'abacus'
-const missing = (await exec('sh', ['-c', 'command -v mix'], { env: { PATH: process.env.PATH } })).code !== 0
 
 /** Adds to numbers without a pause and keeps count of what was answered. */
 function startCounting(home: Home, names: readonly string[], clients = 4) {
@@ -100,7 +99,7 @@ async function messages(home: Home, reason: string): Promise<string[]> {
   return (await home.kubectl('get', 'events', '-o', path)).stdout.split('\n').filter(Boolean)
 }
 
-test('numbers survive rollouts, scale-downs and drains under load', { skip: missing && 'needs elixir' }, async (t) => {
+test('numbers survive rollouts, scale-downs and drains under load', { skip, timeout: 300_000 }, async (t) => {
   const home = await newHome(t)
   assert.equal((await home.up('--nodes', '3')).code, 0)
   const repository = await home.app(app, 'elixir-handover')
@@ -187,7 +186,7 @@ test('numbers survive rollouts, scale-downs and drains under load', { skip: miss
 })
 
 test('who holds a stop up is told, and a handover that fails holds up nothing', {
-  skip: missing && 'needs elixir',
+  skip,
 }, async (t) => {
   const home = await newHome(t)
   assert.equal((await home.up()).code, 0)
