@@ -19,7 +19,7 @@ import { compared } from './kinds.ts'
 import type { Metrics } from './metrics.ts'
 
 /** How long a frame may take to become what is expected, ms. */
-const patienceMs = 45_000
+const patienceMs = 60_000
 /** A cluster in which nothing happened for so long has come to rest, ms. */
 const calmMs = 150
 const pollMs = 20
