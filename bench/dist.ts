@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../scripts/demo/stage.ts'
 import { atom, type BeamNode, connect, createSampler, numberOf } from '../src/beam/index.ts'
+import { startErl } from './lib/erl.ts'
 import { interleaved, median, missingProgram, percentile, type Row, report } from './lib/report.ts'
 
 /*
@@ -37,29 +37,6 @@ calls(_, 0) -> ok;
 calls(Target, N) -> N = erpc:call(Target, erlang, abs, [-N]), calls(Target, N - 1).
 `
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Nodes without epmd share the port number and differ by address, as pods do. */
-async function start(host: string, port: number): Promise<string> {
-  const name = `bench@${host}`
-  const args = ['-noinput', '-boot', 'start_clean', '-name', name, '-setcookie', cookie, '-start_epmd', 'false']
-  args.push('-erl_epmd_port', String(port), '-kernel', 'inet_dist_use_interface', `{${host.replaceAll('.', ',')}}`)
-  const child = spawn('erl', [...args, '-pa', directory, '-eval', 'io:format("up~n")'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  await once(child.stdout!, 'data')
-  child.stdout!.resume()
-  return name
-}
-
 async function calls(node: BeamNode, n: number): Promise<void> {
   for (let i = n; i > 0; i--) {
     if ((await node.rpc('erlang', 'abs', [-i])) !== i) throw new Error('a call returned something else')
@@ -76,7 +53,10 @@ async function main(): Promise<void> {
   writeFileSync(join(directory, 'bench_calls.erl'), native)
   execFileSync('erlc', ['-o', directory, join(directory, 'bench_calls.erl')])
   const port = await freePort()
-  const [target, caller] = await Promise.all([start('127.0.0.2', port), start('127.0.0.3', port)])
+  const [target, caller] = await Promise.all([
+    startErl({ host: '127.0.0.2', port, cookie, directory }, children),
+    startErl({ host: '127.0.0.3', port, cookie, directory }, children),
+  ])
   const ours = await connect({ name: target, port, cookie, ourName: 'rem-bench@127.0.0.1' })
   const steering = await connect({ name: caller, port, cookie, ourName: 'rem-bench@127.0.0.1' })
   const erl = async (name: string, ...args: number[]) =>

@@ -1,11 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { type ChildProcess, execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { atom, type BeamNode, connect, numberOf } from '#beam'
-import { hotRollout } from '../src/platform/hot/index.ts'
+import { freePort } from '../scripts/demo/stage.ts'
+import { hotRollout, readBeam } from '../src/platform/hot/index.ts'
+import { startErl } from './lib/erl.ts'
 import { interleaved, missingProgram, report } from './lib/report.ts'
 
 /*
@@ -34,7 +34,7 @@ run(Nodes, Dir) ->
 
 function compile(version: number): Map<string, Buffer> {
   const folder = join(directory, String(version))
-  execFileSync('mkdir', ['-p', folder])
+  mkdirSync(folder)
   const names = Array.from({ length: modules }, (_, index) => `m${index + 1}`)
   for (const name of names) {
     const clauses = Array.from(
@@ -47,37 +47,14 @@ function compile(version: number): Map<string, Buffer> {
   return new Map(names.map((name) => [name, readFileSync(join(folder, `${name}.beam`))]))
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Nodes without epmd share the port number and differ by address, as pods do. */
-async function start(host: string, port: number): Promise<string> {
-  const name = `load@${host}`
-  const args = ['-noinput', '-boot', 'start_clean', '-name', name, '-setcookie', cookie, '-start_epmd', 'false']
-  args.push('-erl_epmd_port', String(port), '-kernel', 'inet_dist_use_interface', `{${host.replaceAll('.', ',')}}`)
-  const child = spawn('erl', [...args, '-pa', directory, '-eval', 'io:format("up~n")'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  await once(child.stdout!, 'data')
-  child.stdout!.resume()
-  return name
-}
-
 async function main(): Promise<void> {
   writeFileSync(join(directory, 'bench_load.erl'), native)
   execFileSync('erlc', ['-o', directory, join(directory, 'bench_load.erl')])
   const versions = [compile(1), compile(2)]
   const port = await freePort()
   const hosts = Array.from({ length: count }, (_, index) => `127.0.0.${index + 2}`)
-  const names = await Promise.all(hosts.map((host) => start(host, port)))
-  const caller = await start('127.0.0.9', port)
+  const names = await Promise.all(hosts.map((host) => startErl({ host, port, cookie, directory }, children)))
+  const caller = await startErl({ host: '127.0.0.9', port, cookie, directory }, children)
   const open = (name: string) => connect({ name, port, cookie, ourName: 'rem-bench@127.0.0.1' })
   const nodes: BeamNode[] = await Promise.all(names.map(open))
   const steering = await open(caller)
@@ -94,7 +71,11 @@ async function main(): Promise<void> {
     const before = versions[now]
     now = 1 - now
     const upgrade = {
-      modules: [...versions[now]].map(([name, binary]) => ({ name, binary, previous: before.get(name) })),
+      modules: [...versions[now]].map(([name, binary]) => {
+        const previous = before.get(name)!
+        // As a push does: it knows from the image what runs.
+        return { name, binary, previous, expected: Buffer.from(readBeam(previous).md5, 'hex') }
+      }),
     }
     const began = performance.now()
     const outcome = await hotRollout(nodes, upgrade)

@@ -38,7 +38,7 @@ test('what cannot be loaded changes nothing, or goes out with new pods', {
     assert.equal(push.code, 0, push.stderr)
     assert.match(push.stderr, /With new pods[\s\S]*the application module Herd\.Application changed/)
     assert.deepEqual([failed, failures], [0, []])
-    assert.deepEqual(await herd.versions(), ['v3', 'v3', 'v3'])
+    assert.deepEqual(new Set(await herd.versions()), new Set(['v3']))
   })
 
   await t.test('a process moves to a Deployment and back with no failed request', async () => {

@@ -111,10 +111,16 @@ Prepare = fun() ->
       {_, Old} when Expected =/= any, Old =/= Expected -> throw({refused, {unexpected_version, M}});
       {New, Old} ->
         Where = case code:which(M) of Path when is_list(Path) -> Path; _ -> File end,
-        Disk = case code:get_object_code(M) of {_, B0, _} -> B0; error -> none end,
-        case [B || B <- [Previous, Disk], is_binary(B), code:module_md5(B) =:= Old] of
-          [B | _] -> {true, {M, Bin, New, Where, Old, B, OnLoad}};
-          [] -> throw({refused, {no_previous_binary, M}})
+        Fits = fun(B) -> is_binary(B) andalso code:module_md5(B) =:= Old end,
+        %% What was expected is what was sent along; only the rest is looked for on disk.
+        Known = is_binary(Previous) andalso (Expected =:= Old orelse Fits(Previous)),
+        case Known of
+          true -> {true, {M, Bin, New, Where, Old, Previous, OnLoad}};
+          false ->
+            case code:get_object_code(M) of
+              {_, B0, _} -> case Fits(B0) of true -> {true, {M, Bin, New, Where, Old, B0, OnLoad}}; false -> throw({refused, {no_previous_binary, M}}) end;
+              error -> throw({refused, {no_previous_binary, M}})
+            end
         end
     end
   end, Modules),
