@@ -46,8 +46,8 @@ const env: Record<string, string> = {
 const stage = new Stage({ quiet: Boolean(values.json && values.check), env, signal: stop.signal })
 const began = performance.now()
 let failed = false
-/** On a cluster that stays, the app does not. */
-let leftBehind = false
+/** On a cluster that stays, the apps do not. */
+const made: string[] = []
 try {
   await story()
 } catch (error) {
@@ -55,7 +55,7 @@ try {
   if (!stop.signal.aborted) process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`)
 } finally {
   const quietly = new Stage({ quiet: true, env, signal: new AbortController().signal })
-  if (leftBehind) await quietly.run(cuddle, ['destroy', 'hello', '--confirm', 'hello'], { cwd: temporary })
+  for (const app of made) await quietly.run(cuddle, ['destroy', app, '--confirm', app], { cwd: temporary })
   const { code } = await quietly.run(cuddle, ['down'], { cwd: temporary })
   rmSync(temporary, { recursive: true, force: true, maxRetries: 5 })
   if (code === 0 && !values.json) stage.say('\nstopped; nothing is left running')
@@ -105,6 +105,7 @@ async function must(
   if (stop.signal.aborted) throw new Error('interrupted')
   if (result.code !== 0)
     throw new Error(`${shown ?? [command, ...args].join(' ')} ended with ${result.code}:\n${result.output}`)
+  if (command === 'cuddle' && args[0] === 'create' && values.kubeconfig !== undefined) made.push(args[1])
   return result
 }
 
@@ -135,7 +136,6 @@ async function story(): Promise<void> {
   await must('git', ['add', '-A'])
   await must('git', ['commit', '-qm', 'First version'])
   await must('cuddle', ['create', 'hello'])
-  leftBehind = values.kubeconfig !== undefined
 
   stage.chapter('git push')
   const first = await must('git', ['push', 'cuddle', 'main'])
