@@ -8,6 +8,7 @@ import {
   prepareUpdate,
   trackManagedFields,
   warningsOf,
+  withEntries,
 } from '../machinery/index.ts'
 import { type Change, Stored, type Written } from '../store/index.ts'
 import { admit } from './admission/index.ts'
@@ -201,16 +202,18 @@ function tracked(
   before: KubeObject | undefined,
   after: KubeObject,
   options: WriteOptions,
+  sent: KubeObject = after,
 ): KubeObject {
-  return trackManagedFields({
+  const { metadata } = trackManagedFields({
     info: rr.info,
     before,
-    after,
+    after: sent,
     manager: options.manager,
     operation: 'Update',
     ...(rr.subresource && { subresource: rr.subresource }),
     now: rr.api.clock.now(),
-  }) as KubeObject
+  })
+  return withEntries(after, metadata.managedFields ?? []) as KubeObject
 }
 
 /** An object that was only tried, for the answer to a dry run. */
@@ -298,7 +301,10 @@ function updated(rr: ResourceRequest, options: UpdateOptions, old: KubeObject, m
     const bumped = subresource !== 'status' && specChanged(old, ready)
     ready.metadata.generation = (old.metadata.generation ?? 1) + (bumped ? 1 : 0)
   } else if (old.metadata.generation === undefined) delete ready.metadata.generation
-  const result = options.applied ? ready : tracked(rr, old, ready, options)
+  // Whoever changes a pod through a view of it owns all that they sent, also what the view leaves alone.
+  const viewed = rr.resource === 'core/pods' && subresource !== undefined && subresource !== 'status'
+  const sent = viewed ? (prepareUpdate(info, next, old).object as KubeObject) : ready
+  const result = options.applied ? ready : tracked(rr, old, ready, options, sent)
   return same(old, result) ? undefined : result
 }
 
@@ -333,7 +339,7 @@ function endpointView(rr: ResourceRequest, next: KubeObject, old: KubeObject): K
     return { ...old, metadata, status: next.status } as KubeObject
   }
   const shown = rr.resource === 'core/pods' ? podView(subresource, next, old) : next
-  const view = { ...shown, metadata: { ...strip(next.metadata), ...fixed } } as KubeObject
+  const view = { ...shown, metadata: { ...strip(shown.metadata), ...fixed } } as KubeObject
   if (info.subresources.status) {
     if (old.status === undefined) delete view.status
     else view.status = old.status

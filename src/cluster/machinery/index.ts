@@ -1,6 +1,6 @@
 export { type ApplyConflict, applyServerSide } from './apply/apply.ts'
 export { conflictStatus } from './apply/conflict.ts'
-export { trackManagedFields } from './apply/ownership.ts'
+export { trackManagedFields, withEntries } from './apply/ownership.ts'
 export { parentEntries, scaleEntries } from './apply/scale.ts'
 export { resourceFromCrd } from './crd/resource.ts'
 export { crdProblems } from './crd/structural.ts'

@@ -40,7 +40,7 @@ export interface PodRecord {
   reason?: string
   message?: string
   /** A change of its resources that is not done yet. */
-  resize?: { type: 'PodResizePending'; reason: string; message: string } | undefined
+  resize?: { type: 'PodResizePending' | 'PodResizeInProgress'; reason: string; message: string } | undefined
   /** The pod is being stopped since then (wall clock, ms) and may take so long. */
   stopping?: { since: number; graceSeconds: number } | undefined
 }

@@ -160,20 +160,20 @@ export class PodWorker {
       record.resize = undefined
       return
     }
-    const failed = (reason: string, message: string) => {
-      record.resize = { type: 'PodResizePending', reason, message }
+    const failed = (type: 'PodResizePending' | 'PodResizeInProgress', reason: string, message: string) => {
+      record.resize = { type, reason, message }
       if (before?.reason !== reason) node.events.record(record.pod, 'Warning', `Resize${reason}`, message)
     }
     const why = obstacle(record, node.records(), node.allocatable)
     if (why) {
-      failed(why.reason, why.message)
+      failed('PodResizePending', why.reason, why.message)
       if (why.reason === 'Deferred') this.#wakeAt(node.clock.now() + resizeRetryMs)
       return
     }
     for (const resize of pending) {
       const refused = this.containers.resize(resize)
       if (refused === undefined) continue
-      failed('Error', refused)
+      failed('PodResizeInProgress', 'Error', refused)
       this.#wakeAt(node.clock.now() + resizeRetryMs)
       return
     }

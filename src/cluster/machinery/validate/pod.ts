@@ -26,6 +26,8 @@ export function validatePodSpec(spec: any, path: string): Cause[] {
           invalid(`${at}.securityContext.procMount`, 'Unmasked', '`hostUsers` must be false to use `Unmasked`'),
         )
       validateMounts(container, at, volumes, causes)
+      causes.push(...validateClaims(container.resources?.claims, `${at}.resources.claims`, spec.resourceClaims))
+      causes.push(...validateResizePolicy(container.resizePolicy, `${at}.resizePolicy`, spec.restartPolicy))
     }
   causes.push(...nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds))
   const { activeDeadlineSeconds } = spec
@@ -65,6 +67,34 @@ export function validatePodSpec(spec: any, path: string): Cause[] {
     if (!spread.topologyKey) causes.push(required(`${at}.topologyKey`, 'can not be empty'))
     if (!spread.whenUnsatisfiable)
       causes.push(notSupported(`${at}.whenUnsatisfiable`, '', ['DoNotSchedule', 'ScheduleAnyway']))
+  }
+  return causes
+}
+
+function validateClaims(claims: any[] | undefined, path: string, known: any[] | undefined): Cause[] {
+  const names = (known ?? []).map(({ name }) => name).sort()
+  const which = names.length === 0 ? ' which is empty' : `: ${names.join(', ')}`
+  return (claims ?? []).flatMap(({ name }, i): Cause[] => {
+    if (names.includes(name)) return []
+    const cause = notFound(`${path}[${i}]`, name)
+    return [{ ...cause, message: `${cause.message}: must be one of the names in pod.spec.resourceClaims${which}` }]
+  })
+}
+
+function validateResizePolicy(policies: any[] | undefined, path: string, restartPolicy: string | undefined): Cause[] {
+  const causes: Cause[] = []
+  const seen = new Set<string>()
+  for (const [i, { resourceName, restartPolicy: asked }] of (policies ?? []).entries()) {
+    if (seen.has(resourceName)) causes.push(duplicate(`${path}[${i}]`, resourceName))
+    seen.add(resourceName)
+    if (!resourceName) causes.push(required(path))
+    else if (resourceName !== 'cpu' && resourceName !== 'memory')
+      causes.push(notSupported(path, resourceName, ['cpu', 'memory']))
+    if (!asked) causes.push(required(path))
+    else if (asked !== 'NotRequired' && asked !== 'RestartContainer')
+      causes.push(notSupported(path, asked, ['NotRequired', 'RestartContainer']))
+    if (restartPolicy === 'Never' && asked !== 'NotRequired')
+      causes.push(invalid(path, asked, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
   }
   return causes
 }
