@@ -68,17 +68,17 @@ function shown(
   over: boolean,
 ): Pick<ContainerRecord, 'state' | 'lastState'> {
   const { state, lastState } = record
+  if (info.kind === 'app' && state.waiting?.reason === 'ContainerCreating' && pod.pod.spec?.initContainers?.length) {
+    if (!plan(pod.pod, pod.containers, now).initialized) {
+      return { state: { waiting: { reason: 'PodInitializing' } }, lastState }
+    }
+  }
   if (over || pod.stopping) return record
   if (state.terminated && wantsStart(record, restartPolicy(pod.pod, info)) && record.notBefore > now) {
     const wait = Math.ceil((record.notBefore - Date.parse(state.terminated.finishedAt ?? '')) / 1000)
     const { name, namespace, uid } = pod.pod.metadata
     const message = `back-off ${wait}s restarting failed container=${info.spec.name} pod=${name}_${namespace}(${uid})`
     return { state: { waiting: { reason: 'CrashLoopBackOff', message } }, lastState: { terminated: state.terminated } }
-  }
-  if (info.kind === 'app' && state.waiting?.reason === 'ContainerCreating' && pod.pod.spec?.initContainers?.length) {
-    if (!plan(pod.pod, pod.containers, now).initialized) {
-      return { state: { waiting: { reason: 'PodInitializing' } }, lastState }
-    }
   }
   return record
 }
