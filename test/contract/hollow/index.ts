@@ -2,7 +2,7 @@
  * A small kubelet without containers, over the API alone, so that controllers and schedulers have nodes to work with on any
  * control plane. Pods are up or exit as they are told.
  */
-import { isConflict, isNotFound, type Kube, type objects, Pod, type ResourceType } from '#kube'
+import { compareResourceVersions, isConflict, isNotFound, type Kube, type objects, Pod, type ResourceType } from '#kube'
 import { type Clock, equal, type Logger } from '#lib'
 import { type Controller, controller, type Lister, startOperator } from '#operator'
 import { end, type Life, type Order, obey, statusOf } from './life.ts'
@@ -26,7 +26,7 @@ export interface Hollow {
   readonly lister: Lister
   readonly ready: Promise<void>
   readonly stopped: Promise<void>
-  /** Resolves when the pod's status says so. */
+  /** Resolves when the pod's status says so, in the lister as well. */
   tell(pod: objects.Pod, order: Order): Promise<void>
   /** Lets a pod that lingers go. */
   release(pod: objects.Pod): Promise<void>
@@ -50,7 +50,11 @@ export function startHollow(options: {
     lister: operator.lister,
     ready: operator.ready,
     stopped: Promise.all([operator.stopped, beating]).then(() => {}),
-    tell: (pod, order) => kubelet.tell(pod, order),
+    async tell(pod, order) {
+      const version = await kubelet.tell(pod, order)
+      const seen = () => operator.lister.get(Pod, pod.metadata.name!, pod.metadata.namespace)?.metadata.resourceVersion
+      while (version && seen() && compareResourceVersions(seen(), version) < 0) await clock.sleep(5, signal)
+    },
     release: (pod) => kubelet.release(pod),
   }
 }
@@ -84,9 +88,10 @@ class Kubelet {
     })
   }
 
-  async tell(pod: objects.Pod, order: Order): Promise<void> {
+  /** The version that tells of it; undefined when nothing changed. */
+  async tell(pod: objects.Pod, order: Order): Promise<string | undefined> {
     this.#lives.set(pod.metadata.uid!, obey(this.#life(pod), order, pod))
-    await this.#report(pod, this.nodes.addressOf(pod.spec?.nodeName ?? '') ?? '')
+    return this.#report(pod, this.nodes.addressOf(pod.spec?.nodeName ?? '') ?? '')
   }
 
   async release(pod: objects.Pod): Promise<void> {
@@ -106,18 +111,18 @@ class Kubelet {
     this.#lives.delete(uid!)
   }
 
-  async #report(pod: objects.Pod, host: string): Promise<void> {
+  async #report(pod: objects.Pod, host: string): Promise<string | undefined> {
     const { name, namespace, uid } = pod.metadata
     for (let attempt = 0; ; attempt++) {
       const live = await this.#kube.get(Pod, name!, namespace)
-      if (live.metadata.uid !== uid) return
+      if (live.metadata.uid !== uid) return undefined
       const status = statusOf(live, this.#life(pod), host, this.#clock.now())
-      if (equal({ ...live.status, ...status }, live.status)) return
+      if (equal({ ...live.status, ...status }, live.status)) return undefined
       const { resourceVersion } = live.metadata
       try {
         const patch = { metadata: { resourceVersion }, status }
-        await this.#kube.patch(Pod, { name: name!, namespace }, patch, { subresource: 'status' })
-        return
+        const written = await this.#kube.patch(Pod, { name: name!, namespace }, patch, { subresource: 'status' })
+        return written.metadata.resourceVersion
       } catch (error) {
         if (!isConflict(error) || attempt > 20) throw error
       }

@@ -45,7 +45,7 @@ for (const [concurrencyPolicy, jobs] of [
       anyMinute(w)
       await w.node()
       await overdue(w, { concurrencyPolicy })
-      await w.until('the first', () => active(w) === 1)
+      await w.until('the first', () => active(w) === 1 && w.list(Job).length === 1)
       const first = w.list(Job)[0].metadata.uid
       await w.frame('the first', () => w.pods({ ready: true }).length === 1)
       const { lastScheduleTime } = w.find(CronJob, 'tick')!.status!

@@ -124,9 +124,15 @@ scenario('a namespace goes with all that is in it', async (w) => {
 scenario('what every namespace has', async (w) => {
   w.compare(everything)
   await w.frame('from the start', () => w.list(ServiceAccount).length === 1)
+  const before = [w.find(ServiceAccount, 'default'), w.find(ConfigMap, 'kube-root-ca.crt')].map(
+    (one) => one!.metadata.uid,
+  )
   await w.delete(ServiceAccount, 'default')
   await w.delete(ConfigMap, 'kube-root-ca.crt')
-  await w.until('both anew', () => w.find(ServiceAccount, 'default') && w.find(ConfigMap, 'kube-root-ca.crt'))
+  await w.until('both anew', () => {
+    const now = [w.find(ServiceAccount, 'default'), w.find(ConfigMap, 'kube-root-ca.crt')]
+    return now.every((one, index) => one !== undefined && one.metadata.uid !== before[index])
+  })
   await w.patch(ConfigMap, 'kube-root-ca.crt', { data: { 'ca.crt': 'nonsense' } })
   await w.frame('put right', () => w.find(ConfigMap, 'kube-root-ca.crt')?.data?.['ca.crt']?.startsWith('-----BEGIN'))
 })

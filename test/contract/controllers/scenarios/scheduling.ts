@@ -128,9 +128,12 @@ scenario('pods that want to be near each other, or apart', async (w) => {
   await w.frame('nobody to be near to', waits(w, 'near'))
   await put(w, 'db', { nodeSelector: { scenario: w.ns, 'topology.kubernetes.io/zone': 'y' } }, { app: 'db' })
   await w.frame('near', placed(w, 'db:c', 'near:c'))
-  await put(w, 'apart', apart('db', 'topology.kubernetes.io/zone'), { app: 'apart' })
-  await put(w, 'apart-too', apart('apart'), { app: 'apart' })
-  await w.frame('apart', () => w.pods({ phase: 'Running' }).length >= 3)
+  const on = (labels: object) => ({ nodeSelector: { scenario: w.ns, ...labels } })
+  const onA = on({ 'kubernetes.io/hostname': `${w.ns}-a` })
+  await put(w, 'apart', { ...apart('db', 'topology.kubernetes.io/zone'), ...onA }, { app: 'apart' })
+  const inX = on({ 'topology.kubernetes.io/zone': 'x' })
+  await put(w, 'apart-too', { ...apart('apart'), ...inX }, { app: 'apart' })
+  await w.frame('apart', placed(w, 'apart:a', 'apart-too:b', 'db:c', 'near:c'))
 })
 
 scenario('one on each node, and no more', async (w) => {
