@@ -3,17 +3,33 @@ import { type Axn, type Controller, controller, type Lister } from '#operator'
 import { endpointsOf, managedBy, slicesOf } from './plan.ts'
 import { removeSurplus, write } from './write.ts'
 
+const zoneLabel = 'topology.kubernetes.io/zone'
+
 /**
  * Publishes where a Service's pods are, as EndpointSlices and Endpoints. The router sends traffic by these, so a pod's
  * change is written in the pass that its event starts: nothing is batched or delayed.
  */
 export function endpointsController(): Controller<any> {
+  const zones = new Map<string, string | undefined>()
+
+  /** Heartbeats change nodes all the time; only a node that moves to another zone moves endpoints. */
+  function onNode(node: objects.Node, lister: Lister) {
+    const name = node.metadata.name!
+    const live = lister.get(Node, name)
+    const zone = live?.metadata.labels?.[zoneLabel]
+    const moved = zones.has(name) && zones.get(name) !== zone
+    if (live) zones.set(name, zone)
+    else zones.delete(name)
+    if (!moved) return []
+    return lister.list(Service).map(({ metadata }) => ({ name: metadata.name!, namespace: metadata.namespace }))
+  }
+
   return controller(Service, {
     name: 'endpointslice-controller',
     owns: [EndpointSlice],
     writes: [Endpoints],
-    reads: [Node],
     watches: [
+      { type: Node, map: onNode },
       { type: Pod, map: servicesOf },
       { type: Endpoints, map: ({ metadata: { name, namespace } }) => [{ name: name!, namespace }] },
     ],
@@ -25,7 +41,7 @@ export function endpointsController(): Controller<any> {
     if (service.spec?.type === 'ExternalName') return axn
     const { name, namespace, uid } = service.metadata
     const pods = axn.lister.list(Pod, { namespace, labels: selector })
-    const zoneOf = (node: string) => axn.lister.get(Node, node)?.metadata.labels?.['topology.kubernetes.io/zone']
+    const zoneOf = (node: string) => axn.lister.get(Node, node)?.metadata.labels?.[zoneLabel]
     const wanted = slicesOf(service, pods, zoneOf)
     const existing = axn.lister
       .owned(EndpointSlice, uid!)
