@@ -28,7 +28,10 @@ const uses: Record<string, (k: Kubectl) => Promise<void>> = {
       'N     R\nweb   2\n',
     )
     const pods = await ok('get', 'pods', '--show-labels', '-L', 'app', '--sort-by=.metadata.name', '--no-headers')
-    assert.match(pods, /^(web-\S+ +1\/1 +Running +0 +\d+s +web +app=web,pod-template-hash=\w+,topology\.kubernetes\.io\/zone=zone-\d\n){2}$/)
+    assert.match(
+      pods,
+      /^(web-\S+ +1\/1 +Running +0 +\d+s +web +app=web,pod-template-hash=\w+,topology\.kubernetes\.io\/zone=zone-\d\n){2}$/,
+    )
     assert.equal(await ok('get', 'pods', '--field-selector=status.phase=Failed', '-l', 'app=web', '-o', 'name'), '')
     assert.match(
       await ok('get', 'all'),
