@@ -73,9 +73,9 @@ function affinityRefusal(pod: PodInfo, node: NodeInfo, around: Neighbourhood): R
     if (value !== undefined && (around.antiAffinity[index].get(value) ?? 0) > 0)
       return soft("node(s) didn't match pod anti-affinity rules")
   }
-  for (const pair of around.forbidden) {
-    const at = pair.indexOf('=')
-    if (node.labels[pair.slice(0, at)] === pair.slice(at + 1))
+  for (const [key, values] of around.forbidden) {
+    const value = node.labels[key]
+    if (value !== undefined && values.has(value))
       return soft("node(s) didn't satisfy existing pods anti-affinity rules")
   }
   return undefined

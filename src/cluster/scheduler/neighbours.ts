@@ -14,8 +14,8 @@ export interface Neighbourhood {
   /** No pod matches any affinity term, but the pod itself does all: the first of its kind may go anywhere. */
   firstOfItsKind: boolean
   antiAffinity: Domains[]
-  /** `key=value` of topologies whose pods forbid this pod (their anti-affinity is symmetric). */
-  forbidden: Set<string>
+  /** By topology key the values whose pods forbid this pod (their anti-affinity is symmetric). */
+  forbidden: Map<string, Set<string>>
   spread: SpreadState[]
 }
 
@@ -32,12 +32,16 @@ export function neighbourhood(pod: PodInfo, cluster: Cluster): Neighbourhood {
         if (termSelects(term, info)) count(antiAffinity[index], labels[term.topologyKey])
     }
   }
-  const forbidden = new Set<string>()
+  const forbidden = new Map<string, Set<string>>()
   for (const { info, node } of cluster.repelling.values()) {
     const labels = cluster.node(node)?.labels
     for (const term of info.antiAffinity) {
       const value = labels?.[term.topologyKey]
-      if (value !== undefined && termSelects(term, pod)) forbidden.add(`${term.topologyKey}=${value}`)
+      if (value === undefined) continue
+      const values = forbidden.get(term.topologyKey)
+      if (values?.has(value) || !termSelects(term, pod)) continue
+      if (values) values.add(value)
+      else forbidden.set(term.topologyKey, new Set([value]))
     }
   }
   return {
