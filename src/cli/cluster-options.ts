@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { CuddleError } from '#lib'
 import type { Invocation, Option } from './command.ts'
@@ -22,6 +24,12 @@ export const clusterOptions: Record<string, Option> = {
     value: 'FILE',
     describe: 'credentials for the registry, a Docker config.json; kept in the cluster, for pushing and pulling',
   },
+  'metrics-host': {
+    type: 'string',
+    value: 'ADDRESS',
+    describe:
+      "this machine's address at which that API server reaches it: autoscalers there get the BEAM's signals; none ends it",
+  },
   embedded: { type: 'boolean', describe: "go back to this machine's own cluster" },
 }
 
@@ -31,13 +39,16 @@ export function chooseCluster(
   before: ClusterConfig | undefined,
 ): ClusterConfig | undefined {
   if (values.embedded) {
-    if (values.kubeconfig ?? values.context ?? values.registry ?? values['registry-auth'])
-      throw new CuddleError('usage', '--embedded goes with neither --kubeconfig, --context nor --registry')
+    if (values.kubeconfig ?? values.context ?? values.registry ?? values['registry-auth'] ?? values['metrics-host'])
+      throw new CuddleError('usage', '--embedded goes with no option of another cluster')
     return undefined
   }
   if (values.kubeconfig === undefined && !before) {
-    if (values.context ?? values.registry ?? values['registry-auth'])
-      throw new CuddleError('usage', '--context and --registry say more about --kubeconfig FILE, which is missing')
+    if (values.context ?? values.registry ?? values['registry-auth'] ?? values['metrics-host'])
+      throw new CuddleError(
+        'usage',
+        '--context, --registry and --metrics-host say more about --kubeconfig FILE, which is missing',
+      )
     return undefined
   }
   const kubeconfig = values.kubeconfig === undefined ? before!.kubeconfig : resolve(cwd, values.kubeconfig)
@@ -51,5 +62,22 @@ export function chooseCluster(
       hint: `cuddle up --kubeconfig ${values.kubeconfig ?? kubeconfig} --registry HOST:PORT`,
     })
   }
-  return { kubeconfig, ...(context && { context }), registry }
+  const metricsHost = ownAddress(values['metrics-host']) ?? same?.metricsHost
+  return {
+    kubeconfig,
+    ...(context && { context }),
+    registry,
+    ...(metricsHost && metricsHost !== none && { metricsHost }),
+  }
+}
+
+const none = 'none'
+
+function ownAddress(address: string | undefined): string | undefined {
+  if (address === undefined || address === none) return address
+  const ours = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
+  if (isIP(address) === 4 && ours.includes(address)) return address
+  throw new CuddleError('usage', `--metrics-host takes an IPv4 address of this machine, not "${address}"`, {
+    hint: ours.join(', '),
+  })
 }

@@ -19,6 +19,7 @@ export async function startOnCluster(daemon: Daemon): Promise<() => Promise<void
     kube,
     gitRoot: platformGit,
     images: platformImages,
+    ...(config.cluster!.metricsHost && { metricsHost: config.cluster!.metricsHost }),
     delivery: await openDelivery(kube, config.cluster!.registry),
     run: async (controllers) => {
       const operator = startOperator({ kube, controllers, signal, clock, log, lease })

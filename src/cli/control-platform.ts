@@ -1,5 +1,5 @@
 import type { Kube } from '#kube'
-import { systemClock } from '#lib'
+import { errorMessage, systemClock } from '#lib'
 import type { Controller } from '#operator'
 import {
   createBuilder,
@@ -74,7 +74,16 @@ export async function startPlatform(
   const metrics =
     metricsHost === undefined
       ? undefined
-      : startSignalServer({ kube, store: signals, clock, log, host: metricsHost, port: 0, signal })
+      : startSignalServer({
+          kube,
+          store: signals,
+          clock,
+          log,
+          host: metricsHost,
+          port: 0,
+          withdraw: delivery !== undefined,
+          signal,
+        }).catch((error) => void log.error({ error: errorMessage(error) }, 'the metrics server does not start'))
   return async () => {
     await platform.close()
     await (await metrics)?.close()

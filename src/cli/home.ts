@@ -20,6 +20,8 @@ export interface ClusterConfig {
   context?: string
   /** Where images go and come from: `HOST:PORT`, perhaps with a path, perhaps with `http://` before it. */
   registry: string
+  /** This machine's address at which the cluster's API server reaches it; without it signals are not served there. */
+  metricsHost?: string
 }
 
 export const defaultConfig: HomeConfig = { version: 1, ports: { api: 7443, router: 7080, git: 7070 }, nodes: 1 }

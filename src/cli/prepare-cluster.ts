@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type ClusterConfig as Access, ApiError, createKube, httpTransport, loadKubeConfig } from '#kube'
 import { CuddleError, errorMessage, systemClock, writeFileAtomic } from '#lib'
 import {
+  checkMetricsFree,
   hasRegistryAuth,
   installWithAccess,
   issueToken,
@@ -36,6 +37,8 @@ export async function prepareCluster(
         hint: 'cuddle down there (machine and home are what is named), then cuddle up here',
       })
     }
+    const metrics = cluster.metricsHost !== undefined
+    if (metrics) await asked(access, () => checkMetricsFree(kube))
     out.busy('installing the platform')
     await asked(access, async () => {
       const privateRegistry = auth !== undefined || (await hasRegistryAuth(kube))
@@ -44,7 +47,7 @@ export async function prepareCluster(
         ingressClassName: routerClass,
         ...(privateRegistry && { privateRegistry }),
       }
-      await installWithAccess(kube, settings, systemClock)
+      await installWithAccess(kube, settings, systemClock, { metrics })
       if (auth !== undefined) await setRegistryAuth(kube, cluster.registry, auth)
     })
     out.busy(`asking ${cluster.registry}`)

@@ -42,9 +42,11 @@ export function rbacFor(
     all(options.writes, ['get', ...write])
     grant(options.rights)
   }
-  grant(further)
+  // Rights to single objects stay what they are.
+  const named = further.filter(({ resourceNames }) => resourceNames !== undefined)
+  grant(further.filter((rule) => !named.includes(rule)))
   allow('', 'events', ['create', 'patch'])
-  return rules(verbs)
+  return [...rules(verbs), ...named]
 }
 
 /** What a Lease of its own asks for, in the operator's namespace. */

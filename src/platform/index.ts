@@ -41,7 +41,7 @@ export { rollback } from './rollback.ts'
 export { type RunStreams, runOnce } from './run.ts'
 export type { PlatformServer } from './server.ts'
 export { setConfig } from './set-config.ts'
-export { SignalStore, startSignalServer } from './signals/index.ts'
+export { checkMetricsFree, SignalStore, startSignalServer } from './signals/index.ts'
 export { startRelease } from './start-release.ts'
 
 /** Git over HTTP and folder uploads; loaded when it is started, for commands do without. */

@@ -104,13 +104,13 @@ test('an app is scaled and resized by what its nodes say', { skip: missing && 'n
     await until(async () => (await nodes()).get(hangs)?.uptimeMs > 0, { what: 'it again', timeoutMs: 60_000 })
   })
 
-  await t.test('schedulers follow the CPU that a running pod is given', async () => {
+  await t.test('schedulers follow the CPU that a running pod is given', async (t) => {
     const [pod] = await pods()
     const before = await kube.get(Pod, pod, app)
     const resources = { requests: { cpu: '2500m', memory: '256Mi' }, limits: { memory: '256Mi' } }
     const patch = { spec: { containers: [{ name: 'web', resources }] } } as never
     const free = (await kube.request('GET', '/api/v1/nodes/node-0')).status.allocatable.cpu
-    if (Number(free) < 3) return t.diagnostic('this machine has too few CPUs for more schedulers')
+    if (Number(free) < 3) return t.skip('needs a node with three CPUs: pods have two schedulers at least')
     await kube.patch(Pod, { name: pod, namespace: app }, patch, { type: 'strategic', subresource: 'resize' })
     await until(async () => (await nodes()).get(pod)?.schedulersOnline === 3, { what: 'three schedulers' })
     const after = await kube.get(Pod, pod, app)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { exec } from '#lib'
 import { until } from '#lib/testing'
 import { startLoad } from '../../scripts/demo/load.ts'
@@ -45,7 +46,10 @@ describe('the main job on a real node', { skip: reason ?? false, timeout: 600_00
   test('up installs the platform, and its daemons have a token of their own', async () => {
     const without = await home.up('--kubeconfig', cluster.kubeconfig)
     assert.match(without.stderr, /images have to go somewhere the cluster can pull from/)
-    const up = await home.up('--kubeconfig', cluster.kubeconfig, '--registry', cluster.node!.registry)
+    const options = ['--kubeconfig', cluster.kubeconfig, '--registry', cluster.node!.registry]
+    const nowhere = await home.up(...options, '--metrics-host', '192.0.2.1')
+    assert.match(nowhere.stderr, /takes an IPv4 address of this machine, not "192.0.2.1"/)
+    const up = await home.up(...options, '--metrics-host', '127.0.0.1')
     assert.equal(up.code, 0, up.stderr)
     assert.ok(up.stdout.includes(cluster.node!.registry) && up.stdout.includes(cluster.kubeconfig), up.stdout)
     const token = join(home.home, 'platform', 'token')
@@ -109,6 +113,28 @@ describe('the main job on a real node', { skip: reason ?? false, timeout: 600_00
     assert.match(refused.stderr, /last log lines:[\s\S]*no boot/)
     assert.match(refused.stderr, /Rolled back: v4 is still serving/)
     assert.match(await web(), /v1/)
+  })
+
+  test("an autoscaler of the cluster reads the BEAM's signals", async () => {
+    const scaled = await home.app('scaled', 'elixir-hello')
+    appendFileSync(join(scaled, 'cuddle.yaml'), 'scale: {web: {min: 1, max: 2, target: {utilisation: 90%}}}\n')
+    assert.equal((await home.git(scaled, 'commit', '-qam', 'Scale')).code, 0)
+    const pushed = await home.git(scaled, 'push', 'cuddle', 'main')
+    assert.equal(pushed.code, 0, pushed.stderr)
+    const kube = createKube(httpTransport(loadKubeConfig({ path: cluster.kubeconfig })))
+    try {
+      const path = '/apis/autoscaling/v2/namespaces/scaled/horizontalpodautoscalers/scaled-web'
+      const reads = async () => {
+        const { status } = await kube.request('GET', path)
+        const active = status?.conditions?.find(({ type }: any) => type === 'ScalingActive')
+        return active?.status === 'True' ? status : undefined
+      }
+      const { currentMetrics } = await until<any>(reads, { ...slow, what: 'ScalingActive' })
+      assert.equal(currentMetrics[0].pods.metric.name, 'beam_scheduler_utilisation_ratio')
+    } finally {
+      kube.close()
+    }
+    assert.equal((await home.cuddle(['destroy', 'scaled', '--confirm', 'scaled'])).code, 0)
   })
 
   test('run and logs reach the pods', async () => {

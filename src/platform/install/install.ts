@@ -2,7 +2,7 @@ import { ConfigMap, CustomResourceDefinition, type Kube, type KubeObject, Namesp
 import { type Clock, CuddleError, isObject } from '#lib'
 import { type Settings, settingsObject, systemNamespace } from '../context.ts'
 import { crds } from '../generated/crds.ts'
-import { platformManifest } from './manifest.ts'
+import { type ManifestOptions, platformManifest } from './manifest.ts'
 
 /**
  * Makes the cluster ready for the platform: its namespace, its settings, and its custom resources, each waited for until served.
@@ -24,8 +24,9 @@ export async function installWithAccess(
   kube: Kube,
   settings: Settings & { ingressClassName: string },
   clock: Clock,
+  options: ManifestOptions = {},
 ): Promise<void> {
-  for (const object of platformManifest(settings.ingressClassName)) {
+  for (const object of platformManifest(settings.ingressClassName, options)) {
     const type = await kube.resolve(object.apiVersion, object.kind)
     if (!type) throw new CuddleError('old-cluster', `the cluster does not serve ${object.apiVersion} ${object.kind}`)
     const found = await ensure(kube, type, object)

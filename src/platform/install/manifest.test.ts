@@ -35,3 +35,14 @@ test('the objects run nothing in the cluster', () => {
     ],
   )
 })
+
+test('only with metrics it may register an API, by those names', () => {
+  const apis = (all: typeof made) =>
+    all
+      .flatMap((object): objects.PolicyRule[] => object['rules'] ?? [])
+      .filter((rule) => rule.resources?.includes('apiservices') && !rule.verbs.includes('create'))
+      .flatMap((rule) => rule.resourceNames)
+  assert.deepEqual(apis(made), [])
+  const names = ['v1beta2.custom.metrics.k8s.io', 'v1beta1.custom.metrics.k8s.io', 'v1.signals.cuddle.dev']
+  assert.deepEqual(apis(platformManifest('cuddle', { metrics: true })), names)
+})

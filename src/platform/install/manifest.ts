@@ -5,9 +5,15 @@ import { systemNamespace } from '../context.ts'
 import { platformControllers } from '../controllers.ts'
 import { crds } from '../generated/crds.ts'
 import { Build, Release } from '../kinds.ts'
+import { metricsRights, readerRole } from '../signals/index.ts'
 
 /** The ServiceAccount of the platform, in its namespace. */
 export const accountName = 'cuddle'
+
+export interface ManifestOptions {
+  /** With the rights to serve the BEAM's signals to the cluster's autoscalers. @default false */
+  metrics?: boolean
+}
 
 /**
  * Everything that a cluster needs for the platform to run against it: namespace, custom resources, an IngressClass, and a
@@ -16,14 +22,14 @@ export const accountName = 'cuddle'
  *
  * @param ingressClass of the Ingresses that the platform's router serves
  */
-export function platformManifest(ingressClass: string): KubeObject[] {
+export function platformManifest(ingressClass: string, { metrics = false }: ManifestOptions = {}): KubeObject[] {
   const objects = manifest({
     name: accountName,
     namespace: systemNamespace,
     controllers: declared(),
     crds,
-    rules: [...deployRules, ...routerRules],
-    ownRules: [renewRule],
+    rules: [...deployRules, ...routerRules, ...(metrics ? metricsRights.cluster : [])],
+    ownRules: [renewRule, ...(metrics ? metricsRights.own : [])],
   })
   const router: KubeObject = {
     apiVersion: 'networking.k8s.io/v1',
@@ -31,7 +37,7 @@ export function platformManifest(ingressClass: string): KubeObject[] {
     metadata: { name: ingressClass },
     spec: { controller: 'cuddle.dev/router' },
   }
-  return [...objects, router]
+  return [...objects, router, ...(metrics ? [readerRole] : [])]
 }
 
 /** What the controllers declare; they are asked, never run. */

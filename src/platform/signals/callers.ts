@@ -150,7 +150,11 @@ function spokenFor({ rawHeaders }: IncomingMessage, names: Trust['headers']): Ca
     if (key === '__proto__') continue
     caller.extra[key] = [...(caller.extra[key] ?? []), value]
   }
-  return caller.name === '' ? undefined : caller
+  if (caller.name === '') return undefined
+  // As every API server does (AuthenticatedGroupAdder): the aggregator itself comes without any group to discover us.
+  const told = ['system:authenticated', 'system:unauthenticated'].some((group) => caller.groups.includes(group))
+  if (!told && caller.name !== 'system:anonymous') caller.groups.push('system:authenticated')
+  return caller
 }
 
 function decoded(key: string): string {

@@ -1,5 +1,6 @@
 import type { SignalServer, SignalServerOptions } from './server.ts'
 
+export { checkMetricsFree, metricsRights, readerRole } from './register.ts'
 export { type Mailbox, type PodSignals, SignalStore } from './store.ts'
 export { watchSignals } from './watch.ts'
 export type { SignalServer }

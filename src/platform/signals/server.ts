@@ -4,7 +4,7 @@ import { ApiError, type Kube } from '#kube'
 import { type Clock, CuddleError, errorMessage, type Logger, nodeHttps, retry, x509 } from '#lib'
 import { answer, failure } from './answer.ts'
 import { Callers } from './callers.ts'
-import { register, serverName, unregister } from './register.ts'
+import { isReached, register, serverName, unregister } from './register.ts'
 import type { SignalStore } from './store.ts'
 
 export interface SignalServerOptions {
@@ -16,6 +16,8 @@ export interface SignalServerOptions {
   host: string
   /** 0 = any free one: the port is told in the registration. */
   port: number
+  /** Take the registration back when the API server does not reach us: on clusters of others it would be in their way. */
+  withdraw?: boolean
   signal: AbortSignal
 }
 
@@ -90,9 +92,19 @@ export async function startSignalServer(options: SignalServerOptions): Promise<S
   }).catch((error) => {
     if (!signal.aborted) log.error({ error: errorMessage(error) }, 'the metrics server cannot be registered')
   })
+  const reached = options.withdraw ? withdrawUnreached() : undefined
+  async function withdrawUnreached(): Promise<void> {
+    if (await isReached(kube, clock, signal)) return
+    await unregister(kube)
+    log.error({ host, port }, 'the API server does not reach the metrics server, which is registered no more')
+  }
+  reached?.catch((error) =>
+    log.warn({ error: errorMessage(error) }, 'whether the metrics server is reached is not known'),
+  )
   return {
     port,
     async close() {
+      await reached?.catch(() => {})
       await unregister(kube).catch((error) => log.warn({ error: errorMessage(error) }, 'the registration stays'))
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
