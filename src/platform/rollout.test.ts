@@ -195,13 +195,14 @@ test('a startup probe that gave up is told as such, at once and whatever the exi
     view.pods[0].spec!.containers[0].startupProbe = {
       tcpSocket: { port: 'http' },
       periodSeconds: 1,
+      timeoutSeconds: 2,
       failureThreshold: 10,
     }
     return assess(wanted, view, now)
   }
   const reason = (rollout: ReturnType<typeof assess>) => rollout.state === 'failed' && rollout.reason
-  assert.equal(probed({ started: false, state: { running: { startedAt: at(-9) } } }).state, 'progressing')
-  assert.equal(reason(probed({ started: false, state: { running: { startedAt: at(-11) } } })), 'probe')
+  assert.equal(probed({ started: false, state: { running: { startedAt: at(-12) } } }).state, 'progressing')
+  assert.equal(reason(probed({ started: false, state: { running: { startedAt: at(-13) } } })), 'probe')
   assert.equal(probed({ started: true, state: { running: { startedAt: at(-60) } } }).state, 'progressing')
   const killed = { exitCode: 0, reason: 'Completed', startedAt: at(-14), finishedAt: at(-2) }
   const after = probed(

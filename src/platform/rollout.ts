@@ -272,9 +272,9 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject, now: 
         return failed('config', `the container cannot be made: ${waiting.message ?? waiting.reason}`)
     }
     const ended = status.state?.terminated ?? status.lastState?.terminated
-    const patience = startupSeconds(pod, status.name)
-    if (patience !== undefined && neverStarted(pod, status, patience, now))
-      return failed('probe', `${process} did not pass its startup probe within ${patience} s`)
+    const allowed = startupSeconds(pod, status.name)
+    if (allowed !== undefined && neverStarted(pod, status, allowed, now))
+      return failed('probe', `${process} did not pass its startup probe within ${allowed} s`)
     const crashes =
       (status.restartCount ?? 0) + (status.state?.terminated || waiting?.reason === 'CrashLoopBackOff' ? 1 : 0)
     if (!ended || crashes <= crashesAllowed) continue
@@ -289,9 +289,13 @@ export function podFailure(process: string, pod: objects.Pod & KubeObject, now: 
   return undefined
 }
 
+function startupProbeOf(pod: objects.Pod, container: string): objects.Probe | undefined {
+  return pod.spec?.containers?.find((item) => item.name === container)?.startupProbe
+}
+
 /** How long the startup probe of a container lets it start, seconds. */
 function startupSeconds(pod: objects.Pod, container: string): number | undefined {
-  const probe = pod.spec?.containers?.find((item) => item.name === container)?.startupProbe
+  const probe = startupProbeOf(pod, container)
   if (!probe) return undefined
   return (probe.initialDelaySeconds ?? 0) + (probe.periodSeconds ?? 10) * (probe.failureThreshold ?? 3)
 }
@@ -304,7 +308,9 @@ function startupSeconds(pod: objects.Pod, container: string): number | undefined
 function neverStarted(pod: objects.Pod, status: objects.ContainerStatus, seconds: number, now: number): boolean {
   if (status.started) return false
   const { running } = status.state ?? {}
-  if (running && now - Date.parse(running.startedAt ?? '') >= (seconds + 1) * 1000) return true
+  // The last attempt may begin when the time is over, and has its own time for an answer.
+  const lastAnswer = seconds + (startupProbeOf(pod, status.name)?.timeoutSeconds ?? 1)
+  if (running && now - Date.parse(running.startedAt ?? '') >= (lastAnswer + 1) * 1000) return true
   const ended = status.state?.terminated ?? status.lastState?.terminated
   if (!ended || ended.reason === 'OOMKilled') return false
   const startedAt = Date.parse(ended.startedAt ?? '')

@@ -63,10 +63,11 @@ export class Prober {
     let due = clock.monotonic() + (succeeded ? 0 : period)
     let eager = eagerInitial
     for (let successes = 0, failures = 0; !signal.aborted; ) {
-      const counts = clock.monotonic() >= due
       const asked = clock.monotonic()
       const reply = await runProbe(probe, this.#target, timeout)
       if (signal.aborted) return
+      // Who gets no answer waits into the next period, and that is a failure of the one that is over.
+      const counts = clock.monotonic() >= due
       if (counts) due = Math.max(due + period, clock.monotonic() + period / 2)
       if (reply.ok) {
         failures = 0

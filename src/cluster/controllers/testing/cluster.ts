@@ -12,8 +12,8 @@ import type { MetricsSource } from '../hpa/metrics.ts'
 import { startClusterControllers } from '../index.ts'
 import { follow } from '../shared/index.ts'
 
-/** How a hollow kubelet treats a pod: what it becomes once it is bound. @default Running and ready */
-export type Fate = (pod: objects.Pod) => 'ready' | 'running' | 'succeed' | 'fail' | 'pending'
+/** How a hollow kubelet treats a pod: what it becomes once it is bound; what is stuck does not stop either. @default Running and ready */
+export type Fate = (pod: objects.Pod) => 'ready' | 'running' | 'succeed' | 'fail' | 'pending' | 'stuck'
 
 export interface TestCluster {
   readonly kube: Kube
@@ -115,13 +115,13 @@ class HollowKubelet {
   async #act(pod: objects.Pod): Promise<void> {
     const { name, namespace, uid, deletionTimestamp } = pod.metadata
     const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+    const fate = this.#fate(pod)
+    if (fate === 'stuck') return
     if (deletionTimestamp) {
       if (!finished) await this.#report(pod, 'Succeeded', false)
       return this.#kube.delete(Pod, name!, namespace, { gracePeriodSeconds: 0, preconditions: { uid: uid! } })
     }
-    if (finished) return
-    const fate = this.#fate(pod)
-    if (fate === 'pending') return
+    if (finished || fate === 'pending') return
     if (fate === 'succeed' || fate === 'fail') return this.#report(pod, fate === 'fail' ? 'Failed' : 'Succeeded', false)
     await this.#report(pod, 'Running', fate === 'ready')
   }
