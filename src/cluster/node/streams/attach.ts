@@ -2,11 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, unli
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { exitStatus, type RemoteStreams } from '../../streams/index.ts'
+import type { Clock } from '#lib'
+import { exitStatus, type RemoteStreams, type TerminalSize } from '../../streams/index.ts'
 import type { Attempt } from '../attempt.ts'
 import { signal as sendSignal } from '../proc.ts'
 import { fifoStream } from './pipes.ts'
-import { resizeTerminal } from './terminal.ts'
+import { firstSize, resizeTerminal } from './terminal.ts'
 
 const chunkBytes = 64 * 1024
 
@@ -18,6 +19,7 @@ export async function attachTo(
   streams: RemoteStreams,
   attempt: Attempt,
   { stdinOnce = false, tty = false }: { stdinOnce?: boolean | undefined; tty?: boolean | undefined },
+  clock: Clock,
 ): Promise<void> {
   const gone = new AbortController()
   const end = () => gone.abort()
@@ -25,7 +27,6 @@ export async function attachTo(
   if (streams.gone.aborted) end()
   const input = streams.stdin && openInput(attempt.directory)
   if (input) {
-    streams.stdin!.pipe(input, { end: false })
     streams.stdin!.once('end', () => {
       // A terminal's end of input is a character; who hangs up leaves the process without a terminal.
       if (tty && !streams.gone.aborted) return void input.write('\x04')
@@ -35,19 +36,36 @@ export async function attachTo(
       else closeInput(attempt.directory)
     })
   }
-  if (tty) streams.onResize((size) => resizeTerminal(readText(join(attempt.directory, 'tty')).trim(), size))
   const outputs = [
     streams.stdout && copyOutput(attempt, 'stdout', streams.stdout, gone.signal),
     streams.stderr && copyOutput(attempt, 'stderr', streams.stderr, gone.signal),
   ]
+  if (tty)
+    await followSize(streams, clock, (size) => resizeTerminal(readText(join(attempt.directory, 'tty')).trim(), size))
+  // Only now: what is typed may ask for the size.
+  if (input) streams.stdin!.pipe(input, { end: false })
   await Promise.race([
     attempt.ended,
-    new Promise<void>((resolve) => gone.signal.addEventListener('abort', () => resolve())),
+    new Promise<void>((resolve) => {
+      if (gone.signal.aborted) resolve()
+      gone.signal.addEventListener('abort', () => resolve())
+    }),
   ])
   await Promise.all(outputs)
   input?.destroy()
   streams.gone.removeEventListener('abort', end)
   await streams.finish(exitStatus(0, streams.protocol))
+}
+
+/** Resolves when the terminal has the size that the client came with. */
+async function followSize(
+  streams: RemoteStreams,
+  clock: Clock,
+  resize: (size: TerminalSize) => Promise<void>,
+): Promise<void> {
+  const first = await firstSize(streams, clock)
+  if (first) await resize(first)
+  streams.onResize((size) => void resize(size))
 }
 
 /** Passes on what the container appends to one of its output files, from its present end. */

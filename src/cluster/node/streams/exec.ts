@@ -3,9 +3,9 @@ import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, errorMessage } from '#lib'
-import { exitStatus, failureStatus, type RemoteStreams, type TerminalSize } from '../../streams/index.ts'
+import { exitStatus, failureStatus, type RemoteStreams } from '../../streams/index.ts'
 import { makePipes, type Pipe } from './pipes.ts'
-import { onTerminal, resizeTerminal } from './terminal.ts'
+import { firstSize, onTerminal, resizeTerminal } from './terminal.ts'
 
 /** Where a command runs: in the place and with the environment of a container's main process. */
 export interface CommandPlace {
@@ -17,8 +17,6 @@ export interface CommandPlace {
   cgroupFiles: readonly string[]
 }
 
-/** A terminal's first size comes with the first messages; a client that has none to tell is not waited for longer, ms. */
-const firstSizeMs = 100
 /** A command whose children keep its output open is over this long after its own end, ms. */
 const lingerMs = 2000
 
@@ -95,7 +93,7 @@ async function runOnTerminal(
       if (next.columns === size?.columns && next.rows === size.rows) return
       size = next
       const name = readName(nameFile)
-      if (name) resizeTerminal(name, next)
+      if (name) void resizeTerminal(name, next)
     })
     child.stdin!.on('error', () => {})
     streams.stdin?.pipe(child.stdin!)
@@ -105,16 +103,6 @@ async function runOnTerminal(
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-function firstSize(streams: RemoteStreams, clock: Clock): Promise<TerminalSize | undefined> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(firstSizeMs, () => resolve(undefined))
-    streams.onResize((size) => {
-      cancel()
-      resolve(size)
-    })
-  })
 }
 
 function readName(file: string): string | undefined {

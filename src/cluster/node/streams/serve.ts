@@ -46,7 +46,7 @@ export async function serveUpgrade(
   const streams = await acceptRemoteCommand(request, socket, wants, clock)
   if (!streams) return
   const { running, cgroups } = found
-  if (kind === 'attach') return attachTo(streams, running.attempt, running.container)
+  if (kind === 'attach') return attachTo(streams, running.attempt, running.container, clock)
   const { prefix, env, cwd } = running.target
   const cgroupFiles = cgroups.map((directory) => `${directory}/cgroup.procs`)
   return execCommand(streams, command, wants.tty, { prefix, env, cwd, cgroupFiles }, clock)

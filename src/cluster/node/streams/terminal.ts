@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
-import type { TerminalSize } from '../../streams/index.ts'
+import type { Clock } from '#lib'
+import type { RemoteStreams, TerminalSize } from '../../streams/index.ts'
+
+/** A terminal's first size comes with the first messages; a client that has none to tell is not waited for longer, ms. */
+const firstSizeMs = 100
 
 /**
  * The command that runs `command` on a terminal of its own. Node cannot make one (no ioctl); script(1) of util-linux can,
@@ -26,20 +30,31 @@ export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`
 }
 
+/** The size that a client tells when it comes; undefined when it tells none. */
+export function firstSize(streams: RemoteStreams, clock: Clock): Promise<TerminalSize | undefined> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(firstSizeMs, () => resolve(undefined))
+    streams.onResize((size) => {
+      cancel()
+      resolve(size)
+    })
+  })
+}
+
 /** Sets the size of a terminal; the kernel tells who runs on it (SIGWINCH). Nothing happens when it has gone. */
-export function resizeTerminal(name: string, { columns, rows }: TerminalSize): void {
+export function resizeTerminal(name: string, { columns, rows }: TerminalSize): Promise<void> {
   let fd: number
   try {
     fd = openSync(name, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK)
   } catch {
-    return
+    return Promise.resolve()
   }
   try {
     const child = spawn('stty', ['rows', String(rows), 'cols', String(columns)], {
       stdio: [fd, 'ignore', 'ignore'],
       env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
     })
-    child.on('error', () => {})
+    return new Promise((resolve) => child.once('error', () => resolve()).once('exit', () => resolve()))
   } finally {
     closeSync(fd)
   }
