@@ -29,12 +29,15 @@ const buildsKept = 20
 export async function deploy(context: Context, builder: Builder, request: DeployRequest): Promise<ReleaseObject> {
   const { app, write, signal } = request
   const started = context.clock.monotonic()
-  const build = await recordBuild(context, request)
+  const recorded = recordBuild(context, request)
+  // Whoever waits for it hears of it.
+  recorded.catch(() => {})
+  const settle = async (status: Record<string, unknown>) => settleBuild(context, await recorded, status)
   let result: Awaited<ReturnType<Builder['build']>>
   try {
     result = await builder.build({ app, source: request.source, write, signal })
   } catch (error) {
-    await settleBuild(context, build, { phase: 'Failed', message: errorMessage(error).slice(0, 1000) })
+    await settle({ phase: 'Failed', message: errorMessage(error).slice(0, 1000) })
     throw error
   }
   const { resolveSpec } = await import('#spec')
@@ -44,7 +47,7 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     appName: app,
   })
   if (!resolved.ok) {
-    await settleBuild(context, build, { phase: 'Failed', message: 'the app spec has problems' })
+    await settle({ phase: 'Failed', message: 'the app spec has problems' })
     throw new CuddleError(
       'bad-spec',
       `the app spec of ${app} has ${resolved.problems.length === 1 ? 'a problem' : `${resolved.problems.length} problems`}`,
@@ -57,13 +60,12 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     )
   }
   for (const warning of resolved.warnings) write(` !     ${warning.file}:${warning.line}: ${warning.message}`)
-  await settleBuild(context, build, {
-    phase: 'Succeeded',
-    kind: result.kind,
-    image: result.image,
-    mode: result.mode,
-    timings: result.timings,
-  })
+  const { kind, image, mode, timings } = result
+  const build = await recorded
+  // Nothing waits for what is only kept for people to look at.
+  const settled = settle({ phase: 'Succeeded', kind, image, mode, timings }).catch((error) =>
+    write(` !     the record of build ${build.metadata.name} could not be written: ${errorMessage(error)}`),
+  )
   const spec = strategies(resolved.spec, result.runtime, request)
   const newConfig = await completeConfig(context, app, spec, write)
   const built = context.clock.monotonic()
@@ -77,6 +79,7 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   }
   const onWait = (number: number) => write(`       waiting for v${number} to end`)
   const release = await startRelease(context, app, change, { onWait, signal })
+  await settled
   const { number } = release.spec
   write(`-----> Releasing v${number}`)
   const live = await expectLive(context, app, await followRelease(context, app, number, write, signal))

@@ -49,20 +49,26 @@ Vsn = fun(M) -> try proplists:get_value(vsn, erlang:get_module_info(M, attribute
 Now = fun() -> erlang:monotonic_time(microsecond) end,
 Describe = fun(P) -> {P, try case proc_lib:initial_call(P) of {IM, IF, IA} -> {IM, IF, length(IA)}; false -> element(2, erlang:process_info(P, initial_call)) end catch _:_ -> unknown end} end,
 
-Collect = fun Collect(_, Pending, _, Acc) when map_size(Pending) =:= 0 -> {Acc, []};
-  Collect(Tag, Pending, Until, Acc) ->
+Collect = fun Collect(_, Pending, _, Acc, States) when map_size(Pending) =:= 0 -> {Acc, [], States};
+  Collect(Tag, Pending, Until, Acc, States) ->
     receive
-      {{Tag, P}, Reply} -> Collect(Tag, maps:remove(P, Pending), Until, [{P, Reply} | Acc]);
-      {'DOWN', _, process, P, _} -> put({down, P}, true), Collect(Tag, maps:remove(P, Pending), Until, Acc)
-    after max(0, Until - erlang:monotonic_time(millisecond)) -> {Acc, maps:keys(Pending)}
+      {{Tag, P}, Reply} -> Collect(Tag, maps:remove(P, Pending), Until, [{P, Reply} | Acc], States);
+      {{Tag, P, state}, State} -> Collect(Tag, Pending, Until, Acc, [{P, State} | States]);
+      {'DOWN', _, process, P, _} -> put({down, P}, true), Collect(Tag, maps:remove(P, Pending), Until, Acc, States)
+    after max(0, Until - erlang:monotonic_time(millisecond)) -> {Acc, maps:keys(Pending), States}
     end
 end,
-Ask = fun(Requests, Ms) ->
+%% With states: each is asked for its state just before the request, in one turn of the process.
+AskAll = fun(Requests, Ms, States) ->
   Tag = make_ref(),
   Alive = [R || {P, _} = R <- Requests, get({down, P}) =:= undefined],
-  lists:foreach(fun({P, Request}) -> P ! {system, {Self, {Tag, P}}, Request} end, Alive),
-  Collect(Tag, maps:from_list([{P, true} || {P, _} <- Alive]), erlang:monotonic_time(millisecond) + Ms, [])
+  lists:foreach(fun({P, Request}) ->
+      States andalso (P ! {system, {Self, {Tag, P, state}}, get_state}),
+      P ! {system, {Self, {Tag, P}}, Request}
+  end, Alive),
+  Collect(Tag, maps:from_list([{P, true} || {P, _} <- Alive]), erlang:monotonic_time(millisecond) + Ms, [], [])
 end,
+Ask = fun(Requests, Ms) -> {Replies, Late, _} = AskAll(Requests, Ms, false), {Replies, Late} end,
 
 %% Not made where the states are in scope: a fun takes along what it can see.
 Constant = fun(Value) -> fun(_) -> Value end end,
@@ -70,32 +76,39 @@ Constant = fun(Value) -> fun(_) -> Value end end,
 Failed = fun({error, _}) -> true; (_) -> false end,
 Users = fun(M) -> [P || P <- processes(), P =/= Self, erlang:check_process_code(P, M)] end,
 Purge = fun(Ms) ->
-  Held = [M || M <- Ms, erlang:check_old_code(M)],
-  case [{M, Limit([Describe(P) || P <- Ps]), length(Ps)} || M <- Held, (Ps = Users(M)) =/= []] of
-    [] -> [{M, [], 0} || M <- Held, not code:soft_purge(M)];
-    _ when Hard -> lists:foreach(fun code:purge/1, Held), [];
-    Lingering -> Lingering
+  case [M || M <- Ms, erlang:check_old_code(M), not code:soft_purge(M)] of
+    [] -> [];
+    Held when Hard -> lists:foreach(fun code:purge/1, Held), [];
+    Held -> [begin Ps = Users(M), {M, Limit([Describe(P) || P <- Ps]), length(Ps)} end || M <- Held]
   end
 end,
 
 Exports = fun(M, F, A) -> erlang:function_exported(M, F, A) end,
-Classify = fun(P, Is) ->
-  case proc_lib:initial_call(P) of
+%% What each process was started as: asked once, for every answer is a copy of its dictionary.
+Entry = fun(P, Key) ->
+  case erlang:process_info(P, dictionary) of
+    {_, Entries} -> case lists:keyfind(Key, 1, Entries) of {_, Value} -> Value; false -> none end;
+    undefined -> none
+  end
+end,
+Calls = fun(Ps) -> maps:from_list([{P, Entry(P, '$initial_call')} || P <- Ps, P =/= Self]) end,
+Classify = fun(P, Call, Is) ->
+  case Call of
     {supervisor, M, _} when is_map_key(M, Is) -> {P, M, supervisor};
-    {M, init, [_]} when is_map_key(M, Is) -> {P, M, gen};
+    {M, init, 1} when is_map_key(M, Is) -> {P, M, gen};
     {M, _, _} when is_map_key(M, Is) ->
       case Exports(M, system_code_change, 4) of true -> {P, M, special}; false -> none end;
     _ -> none
   end
 end,
-Scan = fun(Is) -> [X || P <- processes(), P =/= Self, (X = Classify(P, Is)) =/= none] end,
-Children = fun(Is) ->
-  Supervisors = [P || P <- processes(), case proc_lib:initial_call(P) of {supervisor, _, _} -> true; {'Elixir.DynamicSupervisor', init, _} -> true; _ -> false end],
+Scan = fun(Known, Is) -> [X || {P, Call} <- maps:to_list(Known), (X = Classify(P, Call, Is)) =/= none] end,
+Supervises = fun({supervisor, _, _}) -> true; ({'Elixir.DynamicSupervisor', init, _}) -> true; (_) -> false end,
+Children = fun(Supervisors, Known, Is) ->
   [{P, M, gen} || S <- Supervisors,
     {_, P, worker, [M | _]} <- try gen_server:call(S, which_children, 2000) catch _:_ -> [] end,
-    is_pid(P), node(P) =:= node(), is_map_key(M, Is),
-    case proc_lib:initial_call(P) of {Other, init, [_]} -> Other =/= M; _ -> false end]
+    is_map_key(M, Is), case Known of #{P := {Other, init, 1}} -> Other =/= M; _ -> false end]
 end,
+Parent = fun(P) -> case Entry(P, '$ancestors') of [A | _] when is_atom(A) -> whereis(A); [A | _] -> A; _ -> undefined end end,
 Migrates = fun({_, _, supervisor}) -> true;
   ({_, _, special}) -> true;
   ({_, M, gen}) -> Exports(M, code_change, 3) orelse Exports(M, code_change, 4)
@@ -134,7 +147,9 @@ Prepare = fun() ->
     {error, Whys} -> throw({refused, {not_loadable, Whys}})
   end,
   Is = maps:from_list([{M, true} || {M, _, _, _, Old, _, _} <- Plan, Old =/= none]),
-  {Plan, Prepared, Is}
+  Known = case map_size(Is) of 0 -> #{}; _ -> Calls(processes()) end,
+  Found = lists:ukeysort(1, Children([P || {P, Call} <- maps:to_list(Known), Supervises(Call)], Known, Is) ++ Scan(Known, Is)),
+  {Plan, Prepared, Is, Known, Found}
 end,
 
 Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
@@ -153,19 +168,15 @@ Outcome = fun(Replies, Stuck) ->
     [{P, Why} | _] = Bad -> throw({failed, {code_change, Describe(P), Why, length(Bad)}})
   end
 end,
+Small = fun(Migrating) ->
+  lists:sum([case erlang:process_info(P, memory) of {_, N} -> N; _ -> 0 end || {P, _, _} <- Migrating]) =< SnapshotBytes
+end,
 Change = fun(Migrating, VsnOf) ->
-  {Replies, Stuck} = Ask([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _} <- Migrating], ChangeMs),
+  Keep = Small(Migrating),
+  {Replies, Stuck, States} = AskAll([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _} <- Migrating], ChangeMs, Keep),
+  Keep andalso put(snapshot, maps:from_list([S || {_, State} = S <- States, not Failed(State)])),
   put(migrated, [P || {P, ok} <- Replies] ++ get(migrated)),
   Outcome(Replies, Stuck)
-end,
-Snapshot = fun(Migrating) ->
-  Bytes = lists:sum([case erlang:process_info(P, memory) of {_, N} -> N; _ -> 0 end || {P, _, _} <- Migrating]),
-  case Bytes =< SnapshotBytes of
-    false -> none;
-    true ->
-      {Replies, _} = Ask([{P, get_state} || {P, _, _} <- Migrating], SuspendMs),
-      maps:from_list([R || {_, State} = R <- Replies, not Failed(State)])
-  end
 end,
 %% code_change of one process of each module, in a process that can be thrown away, with a copy of its state.
 Rehearse = fun(Migrating, VsnOf) ->
@@ -208,22 +219,30 @@ Load = fun(Plan, Prepared) ->
   end
 end,
 
-Apply = fun(Plan, Prepared, Is) ->
-  Known = processes(),
-  Found = lists:ukeysort(1, Children(Is) ++ Scan(Is)),
-  Watch(Found),
+%% Processes that are there since others were looked at, and use one of the modules.
+Joined = fun(Known, Is) ->
+  %% One that had only just begun had not said yet what it is.
+  Fresh = case map_size(Is) of 0 -> #{}; _ -> Calls([P || P <- processes(), maps:get(P, Known, none) =:= none]) end,
+  Scanned = Scan(Fresh, Is),
+  Others = [P || {P, {_, init, 1}} <- maps:to_list(Fresh), not lists:keymember(P, 1, Scanned)],
+  Parents = [S || S <- lists:usort([Parent(P) || P <- Others]), is_pid(S), node(S) =:= node(), Supervises(maps:get(S, Known, maps:get(S, Fresh, none)))],
+  {maps:merge(Known, Fresh), lists:ukeysort(1, Children(Parents, Fresh, Is) ++ Scanned)}
+end,
+
+Apply = fun(Plan, Prepared, Is, Known, Found) ->
+  {Known1, Late} = Joined(Known, Is),
+  Watch(Found ++ Late),
   put(since, Now()),
-  Suspend(Found),
-  Newer = [X || P <- processes() -- Known, (X = Classify(P, Is)) =/= none, not lists:keymember(P, 1, Found)],
-  Watch(Newer),
-  Suspend(Newer),
+  Suspend(Found ++ Late),
+  {_, Later} = Joined(Known1, Is),
+  Watch(Later),
+  Suspend(Later),
   All = get(suspended),
   put(suspended_us, Now() - get(since)),
   Down = maps:from_list([{M, {down, Target}} || {M, Target} <- Targets]),
   case Direction of
     down ->
       Migrating = [X || X <- All, Migrates(X)],
-      put(snapshot, Snapshot(Migrating)),
       Change(Migrating, fun(M) -> maps:get(M, Down, {down, undefined}) end),
       Load(Plan, Prepared);
     up ->
@@ -233,7 +252,6 @@ Apply = fun(Plan, Prepared, Is) ->
       Load(Plan, Prepared),
       Migrating = [X || X <- All, Migrates(X)],
       Rehearse(Migrating, VsnOf),
-      put(snapshot, Snapshot(Migrating)),
       Change(Migrating, VsnOf)
   end,
   #{processes => length(All), migrated => length(get(migrated)), modules => length(Plan)}
@@ -293,11 +311,11 @@ end,
 
 put(suspended, []), put(migrated, []), put(stuck, []), put(snapshot, none), put(loading, false),
 try Prepare() of
-  {Plan, Prepared, Is} ->
-    Tell(prepared, #{modules => [M || {M, _, _, _, _, _, _} <- Plan], processes => length(Scan(Is))}),
+  {Plan, Prepared, Is, Known, Found} ->
+    Tell(prepared, #{modules => [M || {M, _, _, _, _, _, _} <- Plan], processes => length(Found)}),
     receive
       {cuddle, apply} ->
-        Result = try {applied, Apply(Plan, Prepared, Is)} catch
+        Result = try {applied, Apply(Plan, Prepared, Is, Known, Found)} catch
           throw:{failed, Why} -> {failed, Why};
           Class:Reason:Stack -> {failed, {internal, Class, Reason, Limit(Stack)}}
         end,
@@ -320,7 +338,11 @@ try Prepare() of
             [begin code:soft_purge(M) andalso code:delete(M) end || M <- Removed],
             Tell(committed, #{suspend_us => get(suspended_us), suspended_us => Held, problems => Problems,
               late => Limit([Describe(P) || P <- Late2]),
-              wrong => [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =/= New]});
+              wrong => [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =/= New]}),
+            %% Looking into every process for the code from before is what the next upgrade need not wait for.
+            unregister(cuddle_hot),
+            process_flag(priority, low),
+            [code:soft_purge(M) || {M, _, _, _, _, _, _} <- Plan, erlang:check_old_code(M)];
           {failed, Why2} ->
             Tell(aborted, {Why2, Restore(Plan)})
         end;
