@@ -4,6 +4,7 @@ import { NodeInfo } from './node-info.ts'
 import { Nominations } from './nominations.ts'
 import { type PodInfo, podInfo, type SpreadConstraint } from './pod-info.ts'
 import { counts, type Domains } from './spread.ts'
+import { Terms } from './terms.ts'
 
 /** What a change may mean to waiting pods: room anywhere, or a new pod that those with affinity or spread rules look at. */
 export type Effect = 'none' | 'room' | 'neighbour'
@@ -27,8 +28,8 @@ export class Cluster {
   /** Per namespace, the constraints that were asked for, with how the pods they count lie. */
   readonly #counters = new Map<string, Map<string, { constraint: SpreadConstraint; domains: Domains }>>()
   readonly #topologies = new Map<string, Domains>()
-  /** Pods with required anti-affinity, whom every newcomer must respect. */
-  readonly repelling = new Map<string, { info: PodInfo; node: string }>()
+  /** Required affinity and anti-affinity, of newcomers to the pods that are there and the other way. */
+  readonly terms = new Terms(() => this.#everyone())
   /** Pods with preferred (anti-)affinity or required affinity, who pull or push newcomers in scores. */
   readonly attracting = new Map<string, { info: PodInfo; node: string }>()
   /** Nodes that are being cleared for pods. */
@@ -108,7 +109,6 @@ export class Cluster {
     this.#byName.get(known.node)?.remove(uid)
     this.#placed.delete(uid)
     this.#recount(known, -1)
-    this.repelling.delete(uid)
     this.attracting.delete(uid)
     const siblings = this.#namespaces.get(known.info.namespace)
     siblings?.delete(uid)
@@ -157,7 +157,6 @@ export class Cluster {
     const siblings = this.#namespaces.get(info.namespace)
     if (siblings) siblings.set(info.uid, entry)
     else this.#namespaces.set(info.namespace, new Map([[info.uid, entry]]))
-    if (info.antiAffinity.length > 0) this.repelling.set(info.uid, entry)
     if (info.preferred.length + info.affinity.length > 0) this.attracting.set(info.uid, entry)
     this.#byName.get(node)?.add(info)
     this.#recount(entry, 1)
@@ -190,7 +189,12 @@ export class Cluster {
     return counter.domains
   }
 
+  *#everyone(): Iterable<{ info: PodInfo; labels: Record<string, string> | undefined }> {
+    for (const { info, node } of this.#placed.values()) yield { info, labels: this.#byName.get(node)?.labels }
+  }
+
   #recount(entry: { info: PodInfo; node: string }, by: 1 | -1): void {
+    this.terms.count({ info: entry.info, labels: this.#byName.get(entry.node)?.labels }, by)
     const counters = this.#counters.get(entry.info.namespace)
     if (!counters) return
     for (const counter of counters.values()) this.#countInto(counter, entry, by)
@@ -209,5 +213,6 @@ export class Cluster {
   #forgetDomains(): void {
     this.#counters.clear()
     this.#topologies.clear()
+    this.terms.forget()
   }
 }

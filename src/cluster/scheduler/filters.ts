@@ -73,9 +73,9 @@ function affinityRefusal(pod: PodInfo, node: NodeInfo, around: Neighbourhood): R
     if (value !== undefined && (around.antiAffinity[index].get(value) ?? 0) > 0)
       return soft("node(s) didn't match pod anti-affinity rules")
   }
-  for (const [key, values] of around.forbidden) {
-    const value = node.labels[key]
-    if (value !== undefined && values.has(value))
+  for (const { term, domains } of around.forbidden) {
+    const value = node.labels[term.topologyKey]
+    if (value !== undefined && domains.has(value))
       return soft("node(s) didn't satisfy existing pods anti-affinity rules")
   }
   return undefined

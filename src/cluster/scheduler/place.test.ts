@@ -163,6 +163,29 @@ test('required anti-affinity holds in both directions', () => {
   assert.ok(['n0', 'n1'].includes(world.run(pod({}, { app: 'other' }))))
 })
 
+test('anti-affinity follows pods that go, and nodes that get other labels', () => {
+  const zone = 'topology.kubernetes.io/zone'
+  const labelSelector = { matchLabels: { app: 'web' } }
+  const affinity = {
+    podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: zone, labelSelector }] },
+  }
+  const [a, b] = zones('a', 'b')
+  const world = new World(a, b)
+  const [first, second] = [pod({ affinity }), pod({ affinity })]
+  const node = world.run(first)
+  const other = world.run(second)
+  assert.match(world.run(pod({ affinity })), /2 node\(s\) didn't match pod anti-affinity rules/)
+  world.cluster.removePod(first.metadata.uid!)
+  const third = pod({ affinity })
+  assert.equal(world.run(third), node)
+  world.cluster.removePod(third.metadata.uid!)
+  world.cluster.setNode({ ...a, metadata: { ...a.metadata, labels: { [zone]: 'b' } } })
+  world.cluster.setNode({ ...b, metadata: { ...b.metadata, labels: { [zone]: 'b' } } })
+  assert.match(world.run(pod()), /2 node\(s\) didn't satisfy existing pods anti-affinity rules/)
+  world.cluster.setNode(node === 'n0' ? a : b)
+  assert.equal(world.run(pod({ affinity })), other === 'n0' ? 'n1' : 'n0')
+})
+
 test('required affinity: the first of its kind may go anywhere, the next must follow', () => {
   const affinity = {
     podAffinity: {

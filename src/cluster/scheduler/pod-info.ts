@@ -7,6 +7,8 @@ export interface AffinityTerm {
   /** Namespaces whose pods count; undefined = all. */
   namespaces: ReadonlySet<string> | undefined
   weight: number
+  /** Equal for terms that select the same pods by the same topology. */
+  id: string
 }
 
 export interface SpreadConstraint {
@@ -121,9 +123,11 @@ export function podInfo(pod: objects.Pod): PodInfo {
 function read(term: objects.PodAffinityTerm, pod: objects.Pod, weight: number): AffinityTerm {
   const all = term.namespaceSelector !== undefined && Object.keys(term.namespaceSelector).length === 0
   const names = term.namespaces?.length ? term.namespaces : [pod.metadata.namespace ?? '']
+  const selector = withMatchLabelKeys(term.labelSelector, term.matchLabelKeys, pod.metadata.labels)
   return {
+    id: JSON.stringify([term.topologyKey, selector, all || [...names].sort()]),
     topologyKey: term.topologyKey,
-    selector: withMatchLabelKeys(term.labelSelector, term.matchLabelKeys, pod.metadata.labels),
+    selector,
     namespaces: all ? undefined : new Set(names),
     weight,
   }

@@ -1,9 +1,9 @@
 import type { Cluster } from './cluster.ts'
-import { termSelects } from './neighbours.ts'
 import type { NodeInfo } from './node-info.ts'
 import { termMatches, tolerates } from './node-match.ts'
 import type { PodInfo } from './pod-info.ts'
 import { spreadState } from './spread.ts'
+import { termSelects } from './terms.ts'
 
 /** Weights of upstream's default profile. */
 const weights = { taints: 3, nodeAffinity: 2, spread: 2, podAffinity: 2, leastAllocated: 1, balanced: 1 }
