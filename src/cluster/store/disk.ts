@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fdatasync, fdatasyncSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { CuddleError } from '#lib'
@@ -32,10 +32,17 @@ export interface DiskWrite {
   secret: boolean
 }
 
-/** The SQLite file: WAL, synchronous=FULL, held exclusively by one process. */
+/**
+ * The SQLite file in WAL mode, held exclusively by one process. SQLite itself syncs the log at checkpoints only (synchronous=NORMAL): the
+ * sync that makes a commit durable is ours, so that it need not be waited for in the event loop.
+ */
 export class Disk {
   readonly #db: DatabaseSync
+  /** The write-ahead log, which SQLite keeps for as long as it is open. */
+  readonly #wal: number
   readonly #vault: Vault
+  #syncing = 0
+  #closed = false
   readonly #put: StatementSync
   readonly #remove: StatementSync
   readonly #append: StatementSync
@@ -43,10 +50,12 @@ export class Disk {
   readonly #begin: StatementSync
   readonly #commit: StatementSync
 
-  private constructor(db: DatabaseSync, vault: Vault) {
+  private constructor(db: DatabaseSync, path: string, vault: Vault) {
     this.#db = db
+    this.#wal = openSync(`${path}-wal`, 'r+')
     this.#vault = vault
-    this.#put = db.prepare('INSERT OR REPLACE INTO obj(key, rv, val) VALUES (?, ?, ?)')
+    const update = 'ON CONFLICT(key) DO UPDATE SET rv = excluded.rv, val = excluded.val'
+    this.#put = db.prepare(`INSERT INTO obj(key, rv, val) VALUES (?, ?, ?) ${update}`)
     this.#remove = db.prepare('DELETE FROM obj WHERE key = ?')
     this.#append = db.prepare('INSERT INTO log(rv, key, prev_rv, prev) VALUES (?, ?, ?, ?)')
     this.#trim = db.prepare('DELETE FROM log WHERE rv <= ?')
@@ -66,13 +75,13 @@ export class Disk {
       db = new DatabaseSync(path, { timeout: 0 })
       db.exec('PRAGMA locking_mode=EXCLUSIVE')
       if (fresh) create(db)
-      db.exec(
-        'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216; PRAGMA temp_store=MEMORY',
-      )
+      db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY')
+      // A log of up to 16 MiB: pages that many commits touch are copied into the database once.
+      db.exec('PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=16777216')
       if (options.maxPages) db.exec(`PRAGMA max_page_count=${Math.trunc(options.maxPages)}`)
       // An exclusive lock is taken with the first write, not with the open.
       db.exec('BEGIN IMMEDIATE; COMMIT')
-      return new Disk(db, vault)
+      return new Disk(db, path, vault)
     } catch (error) {
       close(db)
       throw explain(path, error)
@@ -105,7 +114,7 @@ export class Disk {
     }
   }
 
-  /** Commits all writes in one transaction, durably, or none of them and throws. `trimTo`: history up to it may go. */
+  /** Commits all writes in one transaction, or none of them and throws. Durable after the next sync. `trimTo`: history up to it may go. */
   commit(writes: readonly DiskWrite[], trimTo: number): void {
     this.#begin.run()
     try {
@@ -125,14 +134,32 @@ export class Disk {
     }
   }
 
+  /** Brings all commits so far to the disk; throws when it cannot, after which nobody knows what is there. */
+  sync(): void {
+    fdatasyncSync(this.#wal)
+  }
+
+  /** The same in a thread of its own. */
+  syncLater(done: (error: Error | null) => void): void {
+    this.#syncing++
+    fdatasync(this.#wal, (error) => {
+      this.#syncing--
+      if (this.#closed && this.#syncing === 0) closeSync(this.#wal)
+      done(error)
+    })
+  }
+
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
     close(this.#db)
+    if (this.#syncing === 0) closeSync(this.#wal)
   }
 }
 
 function create(db: DatabaseSync): void {
   db.exec(`BEGIN IMMEDIATE;
-    CREATE TABLE obj(key TEXT PRIMARY KEY, rv INTEGER NOT NULL, val BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE obj(key TEXT PRIMARY KEY, rv INTEGER NOT NULL, val BLOB NOT NULL);
     CREATE TABLE log(rv INTEGER PRIMARY KEY, key TEXT NOT NULL, prev_rv INTEGER NOT NULL, prev BLOB);
     CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO meta VALUES ('revision', 1000);
