@@ -5,6 +5,7 @@ import type { Store } from '../store/index.ts'
 import type { Plugin } from './admission/plugin.ts'
 import type { Aggregation } from './aggregation/index.ts'
 import type { Limits } from './limits/index.ts'
+import type { ListCache } from './list-cache.ts'
 import type { Rbac } from './rbac/index.ts'
 import type { Registry } from './registry.ts'
 
@@ -63,6 +64,7 @@ export interface Api {
   readonly log: Logger
   readonly pki: Pki
   readonly counters: Counters
+  readonly lists: ListCache
   readonly admission: readonly Plugin[]
   /** Role-based access control: loaded for the first user who is no administrator, or who looks at roles. */
   readonly rbac: Lazy<Rbac>
