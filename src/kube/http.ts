@@ -24,18 +24,23 @@ const maxRetries = 10
 const maxRetryAfterMs = 30_000
 
 /** JSON in, JSON out; failures become ApiError; 429 and 503 with Retry-After are tried again. */
-export async function sendJson(
+export function sendJson(options: HttpOptions, method: string, path: string, send: SendOptions = {}): Promise<any> {
+  return exchange(options, method, path, send, async (response) => parseBody(await text(response)))
+}
+
+/** As sendJson, for what is read otherwise. */
+export async function exchange<R>(
   options: HttpOptions,
   method: string,
   path: string,
-  send: SendOptions = {},
-): Promise<any> {
+  send: SendOptions,
+  read: (response: TransportResponse) => Promise<R>,
+): Promise<R> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await withTimeout(options, `${method} ${path}`, send.signal, async (signal) => {
-        const response = await open(options, method, path, { ...send, signal })
-        return parseBody(await text(response))
-      })
+      return await withTimeout(options, `${method} ${path}`, send.signal, async (signal) =>
+        read(await open(options, method, path, { ...send, signal })),
+      )
     } catch (error) {
       const wait = send.retry === false || attempt >= maxRetries ? undefined : retryAfterMs(error)
       if (wait === undefined || send.signal?.aborted) throw error

@@ -1,20 +1,9 @@
 import { type Clock, isObject, systemClock } from '#lib'
 import { isGone, isNotFound } from './errors.ts'
 import { type HttpOptions, lines, sendJson } from './http.ts'
+import { allPages, typed } from './pages.ts'
 import { listQuery, pathOf, query, watchQuery } from './paths.ts'
-import { apiVersionOf } from './resources.ts'
-import type {
-  AttachOptions,
-  DeleteOptions,
-  Kube,
-  KubeList,
-  KubeObject,
-  ListAllOptions,
-  ResourceType,
-  Transport,
-  WatchEvent,
-  WriteOptions,
-} from './types.ts'
+import type { AttachOptions, DeleteOptions, Kube, ResourceType, Transport, WatchEvent, WriteOptions } from './types.ts'
 
 export interface KubeOptions {
   /** Also the field manager of writes that name none (up to the first `/`). @default cuddle */
@@ -30,7 +19,6 @@ const patchTypes = {
   strategic: 'application/strategic-merge-patch+json',
   apply: 'application/apply-patch+yaml',
 }
-const pageSize = 500
 
 /** The Kubernetes API over a transport. See the Kube interface for each verb. */
 export function createKube(transport: Transport, options: KubeOptions = {}): Kube {
@@ -63,7 +51,7 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
     async listAll(type, options = {}) {
       for (let restarts = 0; ; restarts++) {
         try {
-          return await allPages(kube, type, options)
+          return await allPages(http, type, options)
         } catch (error) {
           // the snapshot behind the continue token was compacted away: only a new list is consistent
           if (!isGone(error) || restarts >= 5 || options.signal?.aborted) throw error
@@ -188,35 +176,6 @@ function objectPath(
     ...(ref.namespace && { namespace: ref.namespace }),
     ...(subresource && { subresource }),
   })
-}
-
-async function allPages<T extends KubeObject>(
-  kube: Kube,
-  type: ResourceType<T>,
-  { map, ...options }: ListAllOptions<T>,
-) {
-  const ask = (token?: string) => kube.list(type, { limit: pageSize, ...options, ...(token && { continue: token }) })
-  const items: T[] = []
-  for (let pending: Promise<KubeList<T>> | undefined = ask(), list: KubeList<T> | undefined; ; ) {
-    const page: KubeList<T> = await pending
-    const { resourceVersion, continue: token } = page.metadata
-    // The next one is on its way while this one is worked on.
-    if (token) pending = ask(token)
-    for (const item of page.items) items.push(map ? map(item) : item)
-    list ??= page
-    if (!token) return { ...list, metadata: { ...(resourceVersion && { resourceVersion }) }, items }
-  }
-}
-
-/** Items of a typed list come without apiVersion and kind; with them they look as they do everywhere else. */
-function typed<T extends KubeObject>(type: ResourceType<T>, list: KubeList<T>): KubeList<T> {
-  const apiVersion = apiVersionOf(type)
-  list.items ??= []
-  for (const item of list.items as KubeObject[]) {
-    item.apiVersion ??= apiVersion
-    item.kind ??= type.kind
-  }
-  return list
 }
 
 function watchEvent(line: string): WatchEvent<any> {

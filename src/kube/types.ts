@@ -51,7 +51,7 @@ export interface ListOptions {
 }
 
 export interface ListAllOptions<T extends KubeObject> extends ListOptions {
-  /** Applied to each item as its page comes in, so that what is dropped of a long list is never held at once. */
+  /** Applied to each item before the next is parsed, so that what is dropped of a long list is never held at once. Items come without managedFields then. */
   map?: (item: T) => T
 }
 
