@@ -49,6 +49,11 @@ export class Output {
 
   /** Rows under headings, aligned. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
+    for (const line of this.tableLines(headings, rows)) this.print(line)
+  }
+
+  /** The same as lines. */
+  tableLines(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
     const width = (text: string) => stripVTControlCharacters(text).length
     const widths = headings.map((heading, column) =>
       Math.max(width(heading), ...rows.map((row) => width(row[column] ?? ''))),
@@ -58,8 +63,7 @@ export class Output {
         .map((cell, column) => (column === cells.length - 1 ? cell : cell + ' '.repeat(widths[column] - width(cell))))
         .join('  ')
         .trimEnd()
-    this.print(this.style('dim', line(headings.map((heading) => heading.toUpperCase()))))
-    for (const row of rows) this.print(line(row))
+    return [this.style('dim', line(headings.map((heading) => heading.toUpperCase()))), ...rows.map(line)]
   }
 
   /** Shows that something is going on: a spinner on a terminal, a plain line elsewhere. */

@@ -1,10 +1,15 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, CuddleError } from '#lib'
-import { type Frame, FrameReader } from './frames.ts'
+import type { Term } from '../term/index.ts'
+import { Writer } from '../term/writer.ts'
+import { writeFrame } from './control.ts'
+import { FrameReader, type OnFrame } from './frames.ts'
 
 /** From here on calls wait before they write: what OTP calls dist_buf_busy_limit. */
 const busyBytes = 1024 * 1024
+/** What is written in one turn leaves together, or in pieces of this size. */
+const batchBytes = 64 * 1024
 const tick = Buffer.alloc(4)
 /** OTP's default net_ticktime, in seconds. */
 const defaultTickTime = 60
@@ -14,7 +19,7 @@ export interface ChannelOptions {
   clock: Clock
   /** Longest frame that is read whole. */
   maxFrameBytes: number
-  onFrame: (frame: Frame) => void
+  onFrame: OnFrame
   onClosed: (reason: CuddleError) => void
 }
 
@@ -27,9 +32,12 @@ export class Channel {
   readonly #options: ChannelOptions
   readonly #frames: FrameReader
   #lastHeard: number
+  /** Something was heard since `#lastHeard` was last set: no clock is read for each message. */
+  #heard = false
   #tickTimeMs = defaultTickTime * 1000
   #cancelWatch: () => void = () => {}
-  #corked = false
+  /** The frames of this turn. */
+  #batch: Writer | undefined
   #closed: CuddleError | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
@@ -37,13 +45,14 @@ export class Channel {
     this.#socket = socket
     this.#options = options
     this.#lastHeard = options.clock.monotonic()
-    this.#frames = new FrameReader(options.maxFrameBytes, (frame) => {
-      if (frame.bytes.length === 0) this.#write(tick)
-      else options.onFrame(frame)
+    const { onFrame } = options
+    this.#frames = new FrameReader(options.maxFrameBytes, (bytes, start, end, fullLength) => {
+      if (start === end) this.#socketWrite(tick)
+      else onFrame(bytes, start, end, fullLength)
     })
     if (socket instanceof Socket) socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => {
-      this.#lastHeard = options.clock.monotonic()
+      this.#heard = true
       this.#frames.push(chunk)
     })
     socket.on('drain', () => this.#release())
@@ -69,22 +78,25 @@ export class Channel {
     this.#watch()
   }
 
-  /** Sends a frame that has its length in front. All frames of one turn leave in one write. */
-  write(frame: Buffer): void {
+  /** Sends a control message. All of one turn leave in one write. @throws {EncodeError} and sends nothing */
+  send(control: readonly Term[], message?: Term): void {
     if (this.#closed) return
-    if (!this.#corked) {
-      this.#corked = true
-      this.#socket.cork()
-      process.nextTick(() => {
-        this.#corked = false
-        this.#socket.uncork()
-      })
+    if (!this.#batch) {
+      this.#batch = new Writer()
+      process.nextTick(this.#flush)
     }
-    this.#write(frame)
+    writeFrame(this.#batch, control, message)
+    if (this.#batch.length >= batchBytes) this.#flush()
   }
 
-  #write(frame: Buffer): void {
-    if (!this.#closed) this.#socket.write(frame)
+  readonly #flush = () => {
+    const batch = this.#batch
+    this.#batch = undefined
+    if (batch && batch.length > 0) this.#socketWrite(batch.finish())
+  }
+
+  #socketWrite(bytes: Buffer): void {
+    if (!this.#closed) this.#socket.write(bytes)
   }
 
   get busy(): boolean {
@@ -123,12 +135,14 @@ export class Channel {
   #watch(): void {
     const { clock } = this.#options
     this.#cancelWatch = clock.after(this.#tickTimeMs / 4, () => {
+      if (this.#heard) this.#lastHeard = clock.monotonic()
+      this.#heard = false
       const silent = clock.monotonic() - this.#lastHeard
       if (silent > this.#tickTimeMs * 1.25) {
         this.close(this.#lost(`nothing was heard for ${Math.round(silent / 1000)} s`))
         return
       }
-      this.#write(tick)
+      this.#socketWrite(tick)
       this.#watch()
     })
   }

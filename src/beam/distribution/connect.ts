@@ -1,4 +1,4 @@
-import { connect as tcpConnect } from 'node:net'
+import { type Socket, connect as tcpConnect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { type Clock, CuddleError, errorMessage, type Logger, silentLogger, systemClock } from '#lib'
@@ -103,7 +103,7 @@ async function attempt(options: ConnectOptions, clock: Clock, signal: AbortSigna
       node: name,
       clock,
       maxFrameBytes: options.maxFrameBytes ?? defaultFrameBytes,
-      onFrame: (frame) => core.handle(frame),
+      onFrame: (bytes, start, end, fullLength) => core.handle(bytes, start, end, fullLength),
       onClosed: (reason) => {
         core.disconnected(reason)
         closed.resolve(reason)
@@ -153,6 +153,28 @@ async function lookUp(options: ConnectOptions, host: string, clock: Clock, signa
   })
 }
 
+/** What one read takes at most. */
+const readBytes = 64 * 1024
+
+/**
+ * A TCP connection that reads into one buffer again and again, where Node would make one of 64 KiB for each read. What is given to
+ * listeners is valid until they return. The buffer lies in a larger memory, so that no term that is read from it keeps a view (`Reader.bytes`).
+ */
+function plainSocket(host: string, port: number): Socket {
+  const buffer = Buffer.from(new ArrayBuffer(readBytes * 2.5), 0, readBytes)
+  const socket: Socket = tcpConnect({
+    ...{ host, port, noDelay: true },
+    onread: {
+      buffer,
+      callback(count) {
+        socket.emit('data', buffer.subarray(0, count))
+        return true
+      },
+    },
+  })
+  return socket
+}
+
 async function open(
   { name, tls, dial }: ConnectOptions,
   host: string,
@@ -168,7 +190,7 @@ async function open(
     const { connect: tlsConnect } = await import('node:tls')
     signal.throwIfAborted()
     socket = tlsConnect({ ...(tunnel ? { socket: tunnel } : { host, port }), ...tls })
-  } else socket = tcpConnect({ host, port })
+  } else socket = plainSocket(host, port)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const ready = tls ? 'secureConnect' : 'connect'
   const closed = () => reject(new Error('it closed the connection'))

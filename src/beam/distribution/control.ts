@@ -1,7 +1,7 @@
 import { writeTerm } from '../term/encode.ts'
 import { type Term, Tuple } from '../term/index.ts'
 import { version } from '../term/tags.ts'
-import { Writer } from '../term/writer.ts'
+import type { Writer } from '../term/writer.ts'
 
 /** Control messages by their OTP names ("Erlang Distribution Protocol", section "Protocol between Connected Nodes"). */
 export const op = {
@@ -38,17 +38,25 @@ export const altact = { ALIAS: 4, NAME: 8, EXIT: 16 } as const
 
 const passThrough = 112
 
-/** A frame with its length in front: `p`, the control tuple, and the message if there is one. @throws {EncodeError} */
-export function frame(control: readonly Term[], message?: Term): Buffer {
-  const writer = new Writer()
-  writer.u32(0)
-  writer.u8(passThrough)
-  writer.u8(version)
-  writeTerm(writer, new Tuple(control))
-  if (message !== undefined) {
+/**
+ * Appends a frame with its length in front: `p`, the control tuple, and the message if there is one.
+ *
+ * @throws {EncodeError} and has appended nothing
+ */
+export function writeFrame(writer: Writer, control: readonly Term[], message?: Term): void {
+  const start = writer.length
+  try {
+    writer.u32(0)
+    writer.u8(passThrough)
     writer.u8(version)
-    writeTerm(writer, message)
+    writeTerm(writer, new Tuple(control))
+    if (message !== undefined) {
+      writer.u8(version)
+      writeTerm(writer, message)
+    }
+    writer.patchU32(start, writer.length - start - 4)
+  } catch (error) {
+    writer.truncate(start)
+    throw error
   }
-  writer.patchU32(0, writer.length - 4)
-  return writer.finish()
 }

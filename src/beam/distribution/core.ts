@@ -1,5 +1,5 @@
 import { type Clock, CuddleError, errorMessage, type Logger } from '#lib'
-import { decodeFirst } from '../term/decode.ts'
+import { decodeFirst, wholeLimits } from '../term/decode.ts'
 import {
   Atom,
   atom,
@@ -13,8 +13,7 @@ import {
   tuple,
 } from '../term/index.ts'
 import type { Channel } from './channel.ts'
-import { altact, frame, op } from './control.ts'
-import type { Frame } from './frames.ts'
+import { altact, op } from './control.ts'
 import type { Identity } from './identity.ts'
 
 /** A message of the peer that is decoded by whoever wants it. @throws {DecodeError | CuddleError} when it cannot be read */
@@ -47,7 +46,7 @@ export class Core {
   readonly identity: Identity
   readonly clock: Clock
   readonly #log: Logger
-  readonly #limits: DecodeLimits
+  readonly #limits: Required<DecodeLimits>
   readonly #receivers = new Map<number, Receiver>()
   readonly #awaited = new Map<number, Awaited>()
   #channel: Channel | undefined
@@ -59,7 +58,7 @@ export class Core {
     this.identity = options.identity
     this.clock = options.clock
     this.#log = options.log
-    this.#limits = options.limits
+    this.#limits = wholeLimits(options.limits)
   }
 
   attach(channel: Channel): void {
@@ -90,12 +89,12 @@ export class Core {
   /** @throws {CuddleError} when the connection is gone, {EncodeError} when something is no term */
   signal(control: readonly Term[], message?: Term): void {
     if (this.#lost) throw this.#lost
-    this.#channel!.write(frame(control, message))
+    this.#channel!.send(control, message)
   }
 
   /** As `signal`, for answers: there is nobody to tell that it failed. */
   answer(control: readonly Term[], message?: Term): void {
-    if (!this.#lost) this.#channel!.write(frame(control, message))
+    if (!this.#lost) this.#channel!.send(control, message)
   }
 
   /** Whether the peer is behind with reading. Who sends on request then waits for `drained`, and looks again. */
@@ -121,11 +120,10 @@ export class Core {
   }
 
   /** One frame of the peer. Whatever is in it costs at most the call it belongs to. */
-  handle(received: Frame): void {
+  handle(bytes: Buffer, start: number, end: number, fullLength: number | undefined): void {
     if (this.#lost) return
-    this.#safely(() => {
-      const { bytes, fullLength } = received
-      const { term, end } = decodeFirst(bytes, 1, this.#limits)
+    try {
+      const { term, end: at } = decodeFirst(bytes, start + 1, this.#limits, end)
       const control = elements(term)
       if (!control) throw new DecodeError('a control message is a tuple', 1)
       this.#dispatch(control, () => {
@@ -134,17 +132,23 @@ export class Core {
             hint: 'ask for less at once',
           })
         }
-        return decodeFirst(bytes, end, this.#limits).term
+        return decodeFirst(bytes, at, this.#limits, end).term
       })
-    })
+    } catch (error) {
+      this.#dropped(error)
+    }
   }
 
   #safely(work: () => void): void {
     try {
       work()
     } catch (error) {
-      this.#log.warn({ error: errorMessage(error) }, 'a message of the node was dropped')
+      this.#dropped(error)
     }
+  }
+
+  #dropped(error: unknown): void {
+    this.#log.warn({ error: errorMessage(error) }, 'a message of the node was dropped')
   }
 
   #dispatch(control: readonly Term[], payload: Payload): void {

@@ -1,9 +1,8 @@
-/** One message of the connection, without its length. */
-export interface Frame {
-  bytes: Buffer
-  /** Set when it was longer than allowed: `bytes` is its beginning, the rest was thrown away. */
-  fullLength?: number
-}
+/**
+ * One message of the connection, without its length: `bytes` from `start` to `end`, which count only until it returns. `fullLength`
+ * is set when it was longer than allowed: then this is its beginning, and the rest was thrown away. One of length 0 is a tick.
+ */
+export type OnFrame = (bytes: Buffer, start: number, end: number, fullLength: number | undefined) => void
 
 /** Enough of an oversized frame to see whom it was for. */
 const keptOfOversized = 64 * 1024
@@ -14,7 +13,7 @@ const keptOfOversized = 64 * 1024
  */
 export class FrameReader {
   readonly #maxBytes: number
-  readonly #onFrame: (frame: Frame) => void
+  readonly #onFrame: OnFrame
   #head = Buffer.alloc(4)
   #headLength = 0
   #body: Buffer | undefined
@@ -22,8 +21,8 @@ export class FrameReader {
   #skip = 0
   #fullLength: number | undefined
 
-  /** @param onFrame called for every frame; one of length 0 is a tick */
-  constructor(maxBytes: number, onFrame: (frame: Frame) => void) {
+  /** @param onFrame called for every frame */
+  constructor(maxBytes: number, onFrame: OnFrame) {
     this.#maxBytes = maxBytes
     this.#onFrame = onFrame
   }
@@ -51,7 +50,7 @@ export class FrameReader {
       this.#headLength = 0
     }
     if (length <= chunk.length - at) {
-      this.#onFrame({ bytes: chunk.subarray(at, at + length) })
+      this.#onFrame(chunk, at, at + length, undefined)
       return at + length
     }
     const oversized = length > this.#maxBytes
@@ -72,8 +71,7 @@ export class FrameReader {
     this.#skip -= skipped
     if (this.#skip > 0) return copied + skipped
     this.#body = undefined
-    const fullLength = this.#fullLength
-    this.#onFrame(fullLength === undefined ? { bytes: body } : { bytes: body, fullLength })
+    this.#onFrame(body, 0, body.length, this.#fullLength)
     return copied + skipped
   }
 }

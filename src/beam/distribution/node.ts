@@ -103,14 +103,17 @@ export class BeamNode implements NodeFacts {
     options: RemoteCallOptions = {},
   ): Promise<CallResult> {
     const { output = 'node' } = options
-    const sink = typeof output === 'function' ? this.#device.open(output) : undefined
-    const leader = sink?.pid ?? (output === 'node' ? this.#console : undefined) ?? this.#device.nowhere
+    if (typeof output !== 'function') {
+      const leader = (output === 'node' ? this.#console : undefined) ?? this.#device.nowhere
+      return startCall(this.#core, this.#root.pid, leader, [module, name, args], options)
+    }
+    const sink = this.#device.open(output)
     try {
-      const result = await startCall(this.#core, this.#root.pid, leader, [module, name, args], options)
-      await sink?.flushed()
+      const result = await startCall(this.#core, this.#root.pid, sink.pid, [module, name, args], options)
+      await sink.flushed()
       return result
     } finally {
-      sink?.close()
+      sink.close()
     }
   }
 

@@ -20,7 +20,8 @@ export class Packets {
   }
 
   readonly #onData = (chunk: Buffer) => {
-    this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk])
+    // A copy: the chunk may be read into again.
+    this.#buffered = Buffer.concat([this.#buffered, chunk])
     this.#wake?.()
   }
 

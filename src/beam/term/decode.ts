@@ -18,7 +18,7 @@ const defaults: Required<DecodeLimits> = {
  * @throws {DecodeError} and nothing else, for bytes that are no single whole term or exceed the limits
  */
 export function decode(bytes: Uint8Array, options: { limits?: DecodeLimits } = {}): Term {
-  const limits = { ...defaults, ...options.limits }
+  const limits = wholeLimits(options.limits ?? {})
   if (bytes[0] === version && bytes[1] === tag.compressed) {
     const inflated = inflate(new Reader(bytes, 2), limits)
     return whole(new Decoder(new Reader(inflated), limits))
@@ -28,11 +28,21 @@ export function decode(bytes: Uint8Array, options: { limits?: DecodeLimits } = {
   return whole(new Decoder(reader, limits))
 }
 
-/** The first term in `bytes` from `offset` on, and where it ends. @throws {DecodeError} */
-export function decodeFirst(bytes: Uint8Array, offset: number, limits: DecodeLimits = {}): { term: Term; end: number } {
-  const reader = new Reader(bytes, offset)
+/** Limits with the defaults where nothing is said. */
+export function wholeLimits(limits: DecodeLimits): Required<DecodeLimits> {
+  return { ...defaults, ...limits }
+}
+
+/** The first term in `bytes` from `offset` to `end`, and where it ends. @throws {DecodeError} */
+export function decodeFirst(
+  bytes: Uint8Array,
+  offset: number,
+  limits: Required<DecodeLimits> = defaults,
+  end = bytes.length,
+): { term: Term; end: number } {
+  const reader = new Reader(bytes, offset, end)
   checkVersion(reader)
-  const term = new Decoder(reader, { ...defaults, ...limits }).term(0)
+  const term = new Decoder(reader, limits).term(0)
   return { term, end: reader.position }
 }
 

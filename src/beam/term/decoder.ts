@@ -195,8 +195,9 @@ export class Decoder {
   /** An atom where only an atom may be. */
   #name(): string {
     const kind = this.reader.u8()
-    const atoms: readonly number[] = [tag.smallAtomUtf8, tag.atomUtf8, tag.smallAtom, tag.atom]
-    if (!atoms.includes(kind)) this.reader.fail(`an atom was expected, not tag ${kind}`)
+    if (kind !== tag.smallAtomUtf8 && kind !== tag.atomUtf8 && kind !== tag.smallAtom && kind !== tag.atom) {
+      this.reader.fail(`an atom was expected, not tag ${kind}`)
+    }
     return this.#atomName(kind)
   }
 
@@ -225,11 +226,9 @@ export class Decoder {
         if (words === 0 || words > 5) reader.fail(`a reference of ${words} words`)
         const node = this.#name()
         const creation = kind === tag.newerReference ? reader.u32() : reader.u8()
-        return new Reference(
-          node,
-          creation,
-          Array.from({ length: words }, () => reader.u32()),
-        )
+        const ids: number[] = []
+        for (let i = 0; i < words; i++) ids.push(reader.u32())
+        return new Reference(node, creation, ids)
       }
       case tag.oldReference: {
         const node = this.#name()

@@ -107,7 +107,7 @@ function writeInteger(writer: Writer, value: number): void {
     writer.u8(value)
   } else if (value >= -0x8000_0000 && value <= 0x7fff_ffff) {
     writer.u8(tag.integer)
-    writer.i32(value)
+    writer.u32(value)
   } else writeBig(writer, BigInt(value))
 }
 
@@ -129,7 +129,22 @@ function writeBig(writer: Writer, value: bigint): void {
   writer.bytes(bytes)
 }
 
+/** Up to this length the loop over a name's characters is cheaper than asking for its length in UTF-8. */
+const shortName = 64
+
+function isShortAscii(name: string): boolean {
+  if (name.length > shortName) return false
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0x7f) return false
+  return true
+}
+
 export function writeAtom(writer: Writer, name: string): void {
+  if (isShortAscii(name)) {
+    writer.u8(tag.smallAtomUtf8)
+    writer.u8(name.length)
+    writer.ascii(name)
+    return
+  }
   if (name.length > longestAtom && [...name].length > longestAtom) {
     throw new EncodeError(`an atom has at most ${longestAtom} characters`)
   }

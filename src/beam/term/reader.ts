@@ -8,9 +8,9 @@ export class Reader {
   readonly end: number
   position: number
 
-  constructor(input: Uint8Array, position = 0) {
+  constructor(input: Uint8Array, position = 0, end = input.length) {
     this.input = Buffer.isBuffer(input) ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength)
-    this.end = input.length
+    this.end = end
     this.position = position
   }
 
@@ -31,15 +31,19 @@ export class Reader {
   }
 
   u16(): number {
-    return this.input.readUInt16BE(this.take(2))
+    const at = this.take(2)
+    return (this.input[at] << 8) | this.input[at + 1]
   }
 
   u32(): number {
-    return this.input.readUInt32BE(this.take(4))
+    return this.i32() >>> 0
   }
 
+  // By hand: `take` has checked what the methods of Buffer check again.
   i32(): number {
-    return this.input.readInt32BE(this.take(4))
+    const { input } = this
+    const at = this.take(4)
+    return (input[at] << 24) | (input[at + 1] << 16) | (input[at + 2] << 8) | input[at + 3]
   }
 
   u64(): bigint {

@@ -30,17 +30,22 @@ export class Writer {
 
   u16(value: number): void {
     const at = this.#reserve(2)
-    this.#bytes.writeUInt16BE(value, at)
+    this.#bytes[at] = value >>> 8
+    this.#bytes[at + 1] = value
   }
 
+  /** 32 bits, with a sign or without. */
   u32(value: number): void {
-    const at = this.#reserve(4)
-    this.#bytes.writeUInt32BE(value, at)
+    this.#put32(this.#reserve(4), value)
   }
 
-  i32(value: number): void {
-    const at = this.#reserve(4)
-    this.#bytes.writeInt32BE(value, at)
+  // By hand: the methods of Buffer check ranges, which costs more than writing.
+  #put32(at: number, value: number): void {
+    const bytes = this.#bytes
+    bytes[at] = value >>> 24
+    bytes[at + 1] = value >>> 16
+    bytes[at + 2] = value >>> 8
+    bytes[at + 3] = value
   }
 
   u64(value: bigint): void {
@@ -64,9 +69,20 @@ export class Writer {
     this.#bytes.write(value, at, byteLength, 'utf8')
   }
 
+  /** A text of so many characters, all of them ASCII. */
+  ascii(value: string): void {
+    const at = this.#reserve(value.length)
+    for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i)
+  }
+
   /** Overwrites 4 bytes that were written before. */
   patchU32(at: number, value: number): void {
-    this.#bytes.writeUInt32BE(value, at)
+    this.#put32(at, value)
+  }
+
+  /** Forgets what was written from there on. */
+  truncate(length: number): void {
+    this.#length = length
   }
 
   /** What was written. The writer must not be used afterwards. */

@@ -156,8 +156,7 @@ test('nothing is left when the guard is killed', { skip }, async () => {
   const seen = Promise.withResolvers<void>()
   const tracing = traceCalls(node, {
     ...parseTarget('gb_sets:new/0'),
-    countMs: 20,
-    limit: 100_000,
+    ...{ countMs: 20, durationMs: 120_000, limit: 100_000, maxPerSecond: 100_000 },
     onEvent: () => seen.resolve(),
   })
   await Promise.race([seen.promise, tracing])

@@ -1,20 +1,24 @@
 import { CuddleError } from '#lib'
-import { listNodes, type Observation, observe } from '#platform'
+import { listNodes, type Observation, type Observer, observe, type Section } from '#platform'
 import { appName } from '../app-name.ts'
-import { appOption, type Command } from '../command.ts'
+import { appOption, type Command, type Invocation } from '../command.ts'
 import { connect } from '../connect.ts'
-import { keysOf } from '../keys.ts'
-import { keysLine, observerLines, sorts, type View, views } from '../observer-lines.ts'
+import { keysLine, observerLines, observerScreen, type Sorting, sorts, views } from '../observer-lines.ts'
+import { openScreen } from '../screen.ts'
 
 const shown = 15
-/** The figures above the view, and the empty line below them. */
-const headLines = 8
+/** Rows that are read at least, for scrolling. */
+const scrolled = 100
+const windowMs = 1_000
+/** The first look, and that after a key, is over less: somebody waits for it. */
+const hurriedMs = 250
 
 export default {
   summary: 'Shows what a BEAM node is busy with: top processes, ETS tables, allocators, supervision trees.',
-  describe: `On a terminal the view is live: p shows processes, e ETS tables, a the allocators, t the supervision trees; r, m and b sort
-processes by reductions, memory and message queue (the backlog); j and k scroll; q or Ctrl-C ends.
-Elsewhere, and with --json, it is one look. Costs the node some 10 µs per process and look.`,
+  describe: `On a terminal the view is live: p shows processes, e ETS tables, a the allocators, t the supervision trees. r, m and b sort
+processes by reductions a second, memory and mailbox; m and o sort tables by memory and objects. The arrow keys, j and k, and
+page up and down scroll; q or Ctrl-C ends. Only what is shown is read. Elsewhere, and with --json, it is one look at everything.
+Costs the node some 10 µs per process and look, at low priority.`,
   options: {
     ...appOption,
     process: { type: 'string', short: 'p', value: 'NAME', describe: 'a node of this process' },
@@ -24,62 +28,83 @@ Elsewhere, and with --json, it is one look. Costs the node some 10 µs per proce
   examples: ['cuddle observer', 'cuddle observer -p worker -s memory', 'cuddle observer --json'],
   async run(invocation) {
     const { out, values, signal } = invocation
-    let by = sorts[values.sort ?? 'reductions']
+    const by = sorts[values.sort ?? 'reductions']
     if (!by) throw new CuddleError('usage', `--sort is ${Object.keys(sorts).join(', ')}, not "${values.sort}"`)
     const context = connect(invocation)
     const [pod] = await listNodes(context, await appName(invocation), { process: values.process, pod: values.pod })
     const observer = await observe(context, pod, { seat: process.pid, signal })
-    const live = !out.json && process.stdin.isTTY && process.stdout.isTTY
-    const stop = new AbortController()
-    const ended = AbortSignal.any([signal, stop.signal])
-    let view: View = 'processes'
-    let from = 0
-    let seen: Observation | undefined
-    const draw = () => {
-      if (!seen || ended.aborted) return
-      const { rows = 24, columns = 80 } = process.stdout
-      const lines = observerLines(seen, by, out, { view, width: columns })
-      const body = lines.slice(headLines)
-      from = Math.min(from, Math.max(0, body.length - (rows - headLines - 1)))
-      const shownLines = [...lines.slice(0, headLines), ...body.slice(from)].slice(0, rows - 1)
-      const text = shownLines.map((line) => `${cut(line)}\x1b[K\n`).join('')
-      process.stdout.write(`\x1b[H${text}\x1b[J\x1b[${rows};1H${out.style('dim', keysLine.slice(0, columns))}`)
-    }
-    const keys = live
-      ? keysOf(process.stdin, (key) => {
-          if (key === 'q' || key === '\x03') stop.abort()
-          const other = views[key as keyof typeof views]
-          if (other) [view, from] = [other, 0]
-          if (key === 'j') from += 5
-          if (key === 'k') from = Math.max(0, from - 5)
-          by = { r: sorts.reductions, m: sorts.memory, b: sorts.messages }[key] ?? by
-          draw()
-        })
-      : undefined
+    const sorting: Sorting = { by, tablesBy: 'memory' }
     try {
-      // The other screen of the terminal, so that what stood there comes back.
-      if (live) process.stdout.write('\x1b[?1049h\x1b[?25l')
-      do {
-        const limit = live ? Math.max(5, (process.stdout.rows ?? 24) - headLines - 2) : shown
-        seen = await observer.look({ by, limit, trees: live || out.json, signal: ended })
+      if (!out.json && process.stdin.isTTY && process.stdout.isTTY) await live(observer, sorting, invocation)
+      else {
+        const sections: Section[] = ['processes', 'tables', 'allocators', 'trees']
+        const seen = await observer.look({ sections, ...sorting, limit: shown, windowMs, signal })
         out.data(seen)
-        if (out.json) break
-        if (live) draw()
-        else for (const line of observerLines(seen, by, out)) out.print(line)
-      } while (live && !ended.aborted)
-    } catch (error) {
-      if (!ended.aborted) throw error
+        const { trees, ...summary } = seen
+        if (!out.json) for (const line of observerLines(summary, sorting, out)) out.print(line)
+      }
     } finally {
-      keys?.close()
-      if (live) process.stdout.write('\x1b[?25h\x1b[?1049l')
       observer.close()
     }
     return 0
   },
 } satisfies Command
 
-/** To the width of the terminal; lines with colours are short. */
-function cut(line: string): string {
-  const width = process.stdout.columns ?? 80
-  return line.includes('\x1b') ? line : line.slice(0, width)
+async function live(observer: Observer, sorting: Sorting, { out, signal }: Invocation): Promise<void> {
+  const stop = new AbortController()
+  const ended = AbortSignal.any([signal, stop.signal])
+  let view: Section = 'processes'
+  let from = 0
+  let seen: Observation | undefined
+  let looking = new AbortController()
+  const draw = () => {
+    if (ended.aborted) return
+    const foot = keysLine(view, out)
+    if (!seen) return screen.draw([out.style('dim', 'reading …')], foot)
+    const { room, columns } = screen
+    const drawn = observerScreen(seen, view, { sorting, from, room, columns, out })
+    from = drawn.from
+    screen.draw(drawn.lines, foot)
+  }
+  const onKey = (key: string) => {
+    if (key === 'q' || key === '\x03') stop.abort()
+    const before = `${view} ${sorting.by} ${sorting.tablesBy}`
+    const other = views[key as keyof typeof views]
+    if (other) [view, from] = [other, 0]
+    from = Math.max(0, from + (steps(screen.room)[key] ?? 0))
+    if (view === 'tables') sorting.tablesBy = ({ m: 'memory', o: 'size' } as const)[key] ?? sorting.tablesBy
+    else sorting.by = { r: sorts.reductions, m: sorts.memory, b: sorts.messages }[key] ?? sorting.by
+    draw()
+    // What is being read is no longer what is wanted.
+    if (`${view} ${sorting.by} ${sorting.tablesBy}` !== before) looking.abort()
+  }
+  const screen = openScreen({ stdin: process.stdin, stdout: process.stdout, onKey, onResize: draw })
+  try {
+    draw()
+    for (let hurried = true; !ended.aborted; ) {
+      looking = new AbortController()
+      const limit = Math.max(scrolled, screen.room)
+      const look = { sections: [view], ...sorting, limit, windowMs: hurried ? hurriedMs : windowMs }
+      try {
+        const now = await observer.look({ ...look, signal: AbortSignal.any([ended, looking.signal]) })
+        seen = { ...seen, ...now }
+        hurried = false
+        draw()
+      } catch (error) {
+        if (!ended.aborted && !looking.signal.aborted) throw error
+        hurried = true
+      }
+    }
+  } finally {
+    screen.close()
+  }
+}
+
+/** By how many lines a key scrolls. */
+function steps(room: number): Record<string, number> {
+  const page = Math.max(1, room - 9)
+  return {
+    ...{ j: 1, k: -1, down: 1, up: -1, pagedown: page, pageup: -page, ' ': page },
+    ...{ home: Number.NEGATIVE_INFINITY, end: Number.MAX_SAFE_INTEGER },
+  }
 }

@@ -1,17 +1,8 @@
-import type {
-  Allocator,
-  ApplicationTree,
-  BeamNode,
-  EtsTable,
-  ProcessInfo,
-  Sample,
-  SupervisionNode,
-  TopBy,
-  Usage,
-} from '#beam'
+import type { BeamNode, Sample, Usage } from '#beam'
 import { errorMessage } from '#lib'
 import type { Context } from '../context.ts'
 import { type BeamNodeObject, nodesGroup, nodesPlural, nodesVersion } from '../signals/nodes.ts'
+import { identityOf } from './links.ts'
 import type { BeamPod } from './nodes.ts'
 import { openNode } from './session.ts'
 
@@ -45,63 +36,143 @@ export interface NodeUsage {
   from: 'platform' | 'node'
 }
 
+/** A node that could not be asked. */
+export interface NodeSilence {
+  pod: string
+  process: string
+  node: string
+  error: string
+}
+
+export type UsageRow = NodeUsage | NodeSilence
+
+/** Looks at nodes again and again; connections that it makes itself are kept between the looks. */
+export interface UsageView {
+  /**
+   * One row for each pod. A node that cannot be asked is an error, and hides no other.
+   *
+   * @param options `patienceMs`: a node that takes longer is an error for now, and is not asked anew before it has answered
+   */
+  look(pods: readonly BeamPod[], options?: { patienceMs?: number; signal?: AbortSignal }): Promise<UsageRow[]>
+  close(): void
+}
+
+/** The first look of our own is over so long. */
 const windowMs = 1_000
+/** All mailboxes are looked into no more often than that: it costs some 10 µs for each process. */
+const mailboxEveryMs = 10_000
 
 /**
- * How busy each node is, as the platform has read it; of nodes that it has no fresh reading of, as they say themselves over one
- * second. A node that cannot be asked is an error, and hides no other.
+ * How busy nodes are, as the platform has read it; of nodes that it has no fresh reading of, as they say themselves since the look
+ * before, or over one second.
  */
-export async function nodeUsage(
-  context: Context,
-  pods: readonly BeamPod[],
-  options: { seat: number; signal?: AbortSignal },
-): Promise<(NodeUsage | { pod: string; process: string; node: string; error: string })[]> {
-  const read = new Map((await readNodes(context, pods[0]?.namespace)).map((one) => [one.metadata.name, one]))
-  const ask = async (pod: BeamPod): Promise<NodeUsage> => {
-    const known = read.get(pod.pod)
-    if (known?.node === pod.name) return fromReading(known)
-    const { createSampler, topProcesses } = await import('#beam')
-    const node = await openNode(context, pod, { verb: 'ps --beam', ...options })
-    try {
-      const sampler = await createSampler(node)
-      await context.clock.sleep(windowMs, options.signal)
-      const [sample, longest] = await Promise.all([
-        sampler.sample(),
-        topProcesses(node, { by: 'message_queue_len', limit: 1 }),
-      ])
-      sampler.close()
-      return {
-        pod: pod.pod,
-        process: pod.process,
-        node: pod.name,
-        utilisation: sample.utilisation ?? null,
-        dirtyCpuUtilisation: sample.dirtyCpuUtilisation ?? null,
-        schedulers: sample.schedulersOnline,
-        schedulersTotal: sample.schedulersTotal,
-        runQueue: sample.runQueue.total,
-        memoryBytes: sample.memory.total ?? 0,
-        memory: sample.memory,
-        processes: sample.processes.count,
-        processLimit: sample.processes.limit,
-        maxMessageQueue: longest.processes[0]?.messageQueueLength ?? 0,
-        uptimeMs: sample.uptimeMs,
-        otpRelease: node.otpRelease,
-        ports: sample.ports,
-        atoms: sample.atoms,
-        ets: sample.ets,
-        perSecond: sample.perSecond,
-        published: sample.published,
-        from: 'node',
+export function openUsage(context: Context, { seat }: { seat: number }): UsageView {
+  const { clock } = context
+  const readings = new Map<string, OwnReading>()
+  const asked = new Map<string, Promise<NodeUsage>>()
+
+  const ask = (pod: BeamPod, signal?: AbortSignal): Promise<NodeUsage> => {
+    const key = identityOf(pod)
+    const under = asked.get(key)
+    if (under) return under
+    const answer = (async () => {
+      const reading = readings.get(key) ?? (await openReading(context, pod, seat, signal))
+      readings.set(key, reading)
+      try {
+        return await reading.read()
+      } catch (error) {
+        readings.delete(key)
+        reading.node.close()
+        throw error
       }
-    } finally {
-      node.close()
-    }
+    })().finally(() => asked.delete(key))
+    asked.set(key, answer)
+    answer.catch(() => {})
+    return answer
   }
-  return Promise.all(
-    pods.map((pod) =>
-      ask(pod).catch((error) => ({ pod: pod.pod, process: pod.process, node: pod.name, error: errorMessage(error) })),
-    ),
-  )
+
+  return {
+    async look(pods, { patienceMs, signal } = {}) {
+      const read = new Map((await readNodes(context, pods[0]?.namespace)).map((one) => [one.metadata.name, one]))
+      return Promise.all(
+        pods.map(async (pod): Promise<UsageRow> => {
+          const known = read.get(pod.pod)
+          const done = new AbortController()
+          try {
+            if (known?.node === pod.name) return fromReading(known)
+            const answer = ask(pod, signal)
+            if (patienceMs === undefined) return await answer
+            return await Promise.race([answer, clock.sleep(patienceMs, done.signal).then(() => silent(patienceMs))])
+          } catch (error) {
+            return { pod: pod.pod, process: pod.process, node: pod.name, error: errorMessage(error) }
+          } finally {
+            done.abort()
+          }
+        }),
+      )
+    },
+    close() {
+      for (const { node } of readings.values()) node.close()
+      readings.clear()
+    },
+  }
+}
+
+function silent(ms: number): never {
+  throw new Error(`it does not answer within ${ms} ms`)
+}
+
+/** A connection of our own to a node. */
+interface OwnReading {
+  node: BeamNode
+  read(): Promise<NodeUsage>
+}
+
+async function openReading(context: Context, pod: BeamPod, seat: number, signal?: AbortSignal): Promise<OwnReading> {
+  const { clock } = context
+  const { createSampler, topProcesses } = await import('#beam')
+  const node = await openNode(context, pod, { verb: 'ps --beam', seat, ...(signal && { signal }) })
+  try {
+    const ask = signal ? { signal } : {}
+    const sampler = await createSampler(node)
+    let longest = 0
+    let looked = Number.NEGATIVE_INFINITY
+    await clock.sleep(windowMs, signal)
+    return {
+      node,
+      async read() {
+        const sample = await sampler.sample(ask)
+        if (clock.monotonic() - looked >= mailboxEveryMs) {
+          looked = clock.monotonic()
+          const { processes } = await topProcesses(node, { by: 'message_queue_len', limit: 1, ...ask })
+          longest = processes[0]?.messageQueueLength ?? 0
+        }
+        return ownUsage(pod, node, sample, longest)
+      },
+    }
+  } catch (error) {
+    node.close()
+    throw error
+  }
+}
+
+function ownUsage(pod: BeamPod, { otpRelease }: BeamNode, sample: Sample, longestMailbox: number): NodeUsage {
+  const { ports, atoms, ets, perSecond, published, uptimeMs, memory } = sample
+  return {
+    ...{ pod: pod.pod, process: pod.process, node: pod.name },
+    utilisation: sample.utilisation ?? null,
+    dirtyCpuUtilisation: sample.dirtyCpuUtilisation ?? null,
+    schedulers: sample.schedulersOnline,
+    schedulersTotal: sample.schedulersTotal,
+    runQueue: sample.runQueue.total,
+    memoryBytes: memory['total'] ?? 0,
+    memory,
+    processes: sample.processes.count,
+    processLimit: sample.processes.limit,
+    maxMessageQueue: longestMailbox,
+    ...{ uptimeMs, otpRelease, ports, atoms, ets, perSecond, published },
+    from: 'node',
+  }
 }
 
 /** What the platform's metrics server has; nothing where it does not run or may not be asked. */
@@ -130,102 +201,4 @@ function fromReading(read: BeamNodeObject): NodeUsage {
     ...{ uptimeMs, otpRelease, ports, atoms, ets, perSecond, published },
     from: 'platform',
   }
-}
-
-async function uptime(node: BeamNode): Promise<number> {
-  const { atom, elements, numberOf } = await import('#beam')
-  const times = await node.rpc('erlang', 'statistics', [atom('wall_clock')], { output: 'ignore' })
-  return numberOf(elements(times, 2)?.[0]) ?? 0
-}
-
-/** One look for `cuddle observer`. */
-export interface Observation {
-  node: string
-  pod: string
-  otpRelease: string
-  uptimeMs: number
-  sample: Sample
-  processes: readonly ProcessInfo[]
-  applications: readonly AppSummary[]
-  /** The largest, by memory. */
-  tables: readonly EtsTable[]
-  allocators: readonly Allocator[]
-  /** Undefined when only the summary was asked for. */
-  trees?: readonly ApplicationTree[]
-}
-
-export interface AppSummary {
-  application: string
-  supervisors: number
-  workers: number
-  /** Children that are not running, and supervisors that do not answer. */
-  troubled: readonly string[]
-}
-
-export interface Observer {
-  /** Reductions are those since the look before, over at most a second. */
-  look(options: { by: TopBy; limit: number; trees?: boolean; signal?: AbortSignal }): Promise<Observation>
-  close(): void
-}
-
-/** Opens a view of one node. @throws as `openNode` */
-export async function observe(
-  context: Context,
-  pod: BeamPod,
-  options: { seat: number; signal?: AbortSignal },
-): Promise<Observer> {
-  const { allocators, createSampler, etsTables, supervisionTree, topProcesses } = await import('#beam')
-  const node = await openNode(context, pod, { verb: 'observer', ...options })
-  const sampler = await createSampler(node).catch((error) => {
-    node.close()
-    throw error
-  })
-  return {
-    async look({ by, limit, trees: whole = false, signal }) {
-      const ask = signal ? { signal } : {}
-      // Before the window opens: supervisors that answer are not what keeps the node busy.
-      const [trees, uptimeMs, tables, held] = await Promise.all([
-        supervisionTree(node, ask),
-        uptime(node),
-        etsTables(node, { by: 'memory', limit, ...ask }),
-        allocators(node, ask),
-      ])
-      const top = await topProcesses(node, { by, limit, windowMs: by === 'reductions' ? windowMs : 0, ...ask })
-      if (by !== 'reductions') await context.clock.sleep(windowMs, signal)
-      const { name, otpRelease } = node
-      return {
-        ...{ node: name, pod: pod.pod, otpRelease, uptimeMs },
-        sample: await sampler.sample(ask),
-        processes: top.processes,
-        applications: trees.flatMap((tree) => summary(tree) ?? []),
-        tables,
-        allocators: held,
-        ...(whole && { trees }),
-      }
-    },
-    close() {
-      sampler.close()
-      node.close()
-    },
-  }
-}
-
-/** Supervisor bridges, which answer no questions about children. */
-const bridges = new Set(['user_sup', 'standard_error'])
-
-function summary({ application, root }: ApplicationTree): AppSummary | undefined {
-  if (!root) return undefined
-  let [supervisors, workers] = [0, 0]
-  const troubled: string[] = []
-  const visit = (one: SupervisionNode) => {
-    if (one.type === 'supervisor') supervisors++
-    else workers++
-    workers += one.omitted ?? 0
-    if (one.state !== 'running') troubled.push(`${one.id} ${one.state}`)
-    if (one.unresponsive && !one.modules.some((module) => bridges.has(module)))
-      troubled.push(`${one.id} does not answer`)
-    one.children?.forEach(visit)
-  }
-  visit(root)
-  return { application, supervisors, workers, troubled }
 }
