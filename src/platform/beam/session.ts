@@ -1,6 +1,6 @@
 import type { BeamNode } from '#beam'
 import { Pod } from '#kube'
-import { CuddleError } from '#lib'
+import { CuddleError, errorMessage } from '#lib'
 import type { Context } from '../context.ts'
 import { getApp } from '../releases.ts'
 import { dial } from './cookie.ts'
@@ -72,7 +72,19 @@ export async function openNode(
       if (signal?.aborted) throw error
     }
   }
-  return dial(kube, node, { ...options, dial: (stop) => kube.openPort(pod, namespace, { port, signal: stop }) })
+  try {
+    return await dial(kube, node, { ...options, dial: (stop) => kube.openPort(pod, namespace, { port, signal: stop }) })
+  } catch (error) {
+    if (!/unable to connect to port/.test(errorMessage(error))) throw error
+    throw new CuddleError(
+      'node-unreachable',
+      `nothing in pod ${pod} listens for Erlang distribution, on port ${port}`,
+      {
+        hint: 'it may be starting; a rebar3 release has to take its name from the environment (docs/guide/beam.md, "rebar3")',
+        cause: error,
+      },
+    )
+  }
 }
 
 function isOfThisMachine(address: string): boolean {
