@@ -13,7 +13,8 @@ export interface DeployRequest {
   app: string
   source: BuildSource
   cause: Omit<Cause, 'user'>
-  subject?: string
+  /** What a commit says of itself; read while its source is built. */
+  commit?: Promise<{ author: string; subject: string }>
   /** How it goes live, where that is not the spec's choice. */
   rollout?: RolloutChoice
   write: (line: string) => void
@@ -70,7 +71,7 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   const newConfig = await completeConfig(context, app, spec, write)
   const built = context.clock.monotonic()
   const change = {
-    cause: request.cause,
+    cause: { ...request.cause, author: (await request.commit)?.author },
     image: { ref: result.image, kind: result.kind, runtime: result.runtime, build: build.metadata.name },
     spec,
     newConfig,
@@ -131,6 +132,7 @@ async function completeConfig(
 
 async function recordBuild(context: Context, request: DeployRequest): Promise<BuildObject> {
   const { app, cause } = request
+  const commit = await request.commit
   const build: BuildObject = {
     apiVersion,
     kind: 'Build',
@@ -139,7 +141,7 @@ async function recordBuild(context: Context, request: DeployRequest): Promise<Bu
       namespace: app,
       labels: { [labels.app]: app, 'app.kubernetes.io/managed-by': 'cuddle' },
     },
-    spec: { app, commit: cause.commit, author: cause.author, subject: request.subject, user: context.user },
+    spec: { app, commit: cause.commit, author: commit?.author, subject: commit?.subject, user: context.user },
   }
   const created = await context.kube.create(Build, build)
   await settleBuild(context, created, { phase: 'Running', startedAt: rfc3339(context.clock.now()) })

@@ -123,18 +123,15 @@ async function pushed(
   log: Logger,
 ): Promise<{ ok: boolean }> {
   const update = push.deploy
-  const author = await commitOf(push, update.new, hostEnv)
+  const commit = commitOf(push, update.new, hostEnv)
+  // Whoever waits for it hears of it.
+  commit.catch(() => {})
   const source = { gitDir: push.gitDir, commit: update.new, env: push.env }
-  const cause = {
-    kind: 'push' as const,
-    message: `Deploy ${update.new.slice(0, 7)}`,
-    commit: update.new,
-    author: author.author,
-  }
+  const cause = { kind: 'push' as const, message: `Deploy ${update.new.slice(0, 7)}`, commit: update.new }
   return attempt(context, push.write, log, push.app, async (write) => {
     const rollout = rolloutChoice(push.options)
     const { app, signal } = push
-    return deploy(context, builder, { app, source, cause, subject: author.subject, rollout, write, signal })
+    return deploy(context, builder, { app, source, cause, commit, rollout, write, signal })
   })
 }
 

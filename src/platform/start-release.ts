@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isAlreadyExists, type KubeObject, Secret } from '#kube'
+import { isAlreadyExists, type Kube, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
 import { compile, configSecret, cookieSecret, reachable } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
@@ -80,8 +80,7 @@ export async function startRelease(
   const { kube } = context
   const settings = await readSettings(kube)
   for (;;) {
-    const app = await getApp(context, appName)
-    const releases = await listReleases(context, appName)
+    const [app, releases] = await Promise.all([getApp(context, appName), listReleases(context, appName)])
     const [latest] = releases
     if (latest && !isDone(latest)) {
       // What this release takes over is known only when the one before it has ended.
@@ -105,12 +104,10 @@ export async function startRelease(
       scale: scaleByHand(app.spec),
       settings,
     })
-    if (secret) {
-      await kube.create(Secret, secret as never).catch((error) => {
-        if (!isAlreadyExists(error)) throw error
-      })
-    }
-    await ensureCookie(context, spec, scaleByHand(app.spec), settings)
+    await Promise.all([
+      secret && createOnce(kube, secret),
+      ensureCookie(context, spec, scaleByHand(app.spec), settings),
+    ])
     if (settings.privateRegistry) {
       const text = await readRegistryAuth(kube)
       if (text !== undefined) await copyRegistryAuth(kube, appName, text)
@@ -154,7 +151,11 @@ async function ensureCookie(
   const input = compileInput(spec, {}, scale, settings)
   if (!reachable(input)) return
   const secret = cookieSecret(input, randomBytes(24).toString('hex'))
-  await context.kube.create(Secret, secret as never).catch((error) => {
+  await createOnce(context.kube, secret)
+}
+
+async function createOnce(kube: Kube, secret: KubeObject): Promise<void> {
+  await kube.create(Secret, secret as never).catch((error) => {
     if (!isAlreadyExists(error)) throw error
   })
 }

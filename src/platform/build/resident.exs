@@ -40,7 +40,11 @@ defmodule Cuddle.Resident do
     kind, reason -> "error\n" <> Exception.format(kind, reason, __STACKTRACE__)
   end
 
-  defp perform("compile", []) do
+  # One file keeps one scheduler busy; the others would only take the CPUs from what serves.
+  defp perform("compile", [files]) do
+    online = min(String.to_integer(files), :erlang.system_info(:schedulers))
+    :erlang.system_flag(:schedulers_online, max(1, online))
+
     case compile() do
       {:error, _} -> "error\ncompile failed"
       _ -> "ok"
@@ -49,8 +53,7 @@ defmodule Cuddle.Resident do
 
   # Strips and copies some modules as `mix release` copies all: from a folder that holds only these.
   defp perform("copy", [source, target]) do
-    release = Mix.Release.from_config!(nil, Mix.Project.config(), [])
-    Mix.Release.copy_ebin(release, source, target)
+    Mix.Release.copy_ebin(:persistent_term.get(:release), source, target)
     "ok"
   end
 
@@ -92,10 +95,13 @@ defmodule Cuddle.Resident do
     result
   end
 
+  # Only where it is the consolidated one that is loaded: each takes a look into every process.
   defp forget_protocols(path) do
     with {:ok, beams} <- File.ls(path) do
-      for beam <- beams do
-        module = beam |> Path.rootname() |> String.to_atom()
+      for beam <- beams,
+          module = beam |> Path.rootname() |> String.to_atom(),
+          {:file, file} <- [:code.is_loaded(module)],
+          is_list(file) and String.starts_with?(to_string(file), path) do
         :code.purge(module)
         :code.delete(module)
       end
@@ -106,6 +112,8 @@ defmodule Cuddle.Resident do
   defp describe do
     config = Mix.Project.config()
     release = Mix.Release.from_config!(nil, config, [])
+    # What it is read from belongs to the cold build when it changes.
+    :persistent_term.put(:release, release)
     standard = (config[:compilers] || Mix.compilers()) == Mix.compilers()
     steps = Enum.all?(release.steps, &is_atom/1)
 

@@ -108,7 +108,7 @@ export class Resident {
     try {
       if (changed.length > 0) {
         await settleTimes(workspace.src, changed, context.clock)
-        if (!(await step('compile', () => this.#ask(['compile'])))) return undefined
+        if (!(await step('compile', () => this.#ask(['compile', String(changed.length)])))) return undefined
         for (const line of this.#output.splice(0))
           if (line.trim() !== '' && !line.startsWith('* skipping')) write(`       ${line}`)
         if (!(await step('release', () => this.#updateRelease(workspace.release, changed)))) return undefined

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { type Clock, CuddleError, formatBytes, formatDuration } from '#lib'
 import { killTree, processTree } from './process-tree.ts'
@@ -25,6 +26,8 @@ export interface RunResult {
 }
 
 const niceness = 10
+/** Of its session: a third of what others get who want all. */
+const sessionNiceness = 5
 const watchEveryMs = 500
 const tailLines = 40
 
@@ -97,11 +100,20 @@ export function run(command: string, args: readonly string[], options: RunOption
   })
 }
 
+/**
+ * Makes a process that leads a session of its own yield to what serves. Where the kernel shares the CPU between sessions first
+ * (sched(7), autogroup), a nice value counts within one only: there the session gets it as well.
+ */
 export function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, niceness)
-  } catch {
-    // it ended at once
+  for (const lower of [
+    () => setPriority(pid, niceness),
+    () => writeFileSync(`/proc/${pid}/autogroup`, String(sessionNiceness)),
+  ]) {
+    try {
+      lower()
+    } catch {
+      // it ended at once, or there is no such thing
+    }
   }
 }
 

@@ -8,11 +8,12 @@ import {
   loadedVersions,
   type NodeReport,
   readBeam,
+  type SurveyedNode,
 } from '../hot/index.ts'
 import type { HotStatus } from '../kinds.ts'
 import type { Comparison } from './compare.ts'
 import type { HotContext } from './drive.ts'
-import { connectAll, type Target } from './nodes.ts'
+import type { Target } from './nodes.ts'
 import { watchPods } from './verify.ts'
 
 type PodRecord = NonNullable<HotStatus['pods']>[number]
@@ -22,9 +23,13 @@ export interface Attempt {
   comparison: Comparison
   direction: 'up' | 'down'
   targets: readonly Target[]
+  /** Connections to them; others close them. */
+  nodes: Promise<SurveyedNode[]>
   purge: boolean
   /** What an earlier attempt had written down when it was left; `committing`: there is only the way forward. */
   left: 'loading' | 'committing' | undefined
+  /** Resolves when it is written down that it is begun. */
+  begun: Promise<void>
   /** Writes down that from now on it goes forward. */
   committing: () => Promise<void>
 }
@@ -39,45 +44,48 @@ export type AttemptResult =
 
 /** How long nodes that were left alone may take to go back: their own patience, and what is left to do. */
 const settleMs = 40_000
+/** How long they may take to notice that who prepared them is gone. */
+const noticeMs = 2_000
 
 /** One hot rollout over these pods, watched for a while, and taken back when that shows that it is no good. */
 export async function attempt(context: HotContext, work: Attempt): Promise<AttemptResult> {
   const { kube, clock } = context
   const { app, comparison, direction, targets, left } = work
-  let nodes: BeamNode[]
+  let surveyed: SurveyedNode[]
   try {
-    nodes = await connectAll(kube, clock, targets)
+    surveyed = await work.nodes
   } catch (error) {
     if (left === 'committing') return { kind: 'forward', pods: targets.map((target) => recordOf(target, false)) }
     return { kind: 'back', reason: errorMessage(error) }
   }
-  try {
-    if (left) await idle(context, nodes)
-    const upgrade = comparison.upgrade(direction)
-    let since = clock.now()
-    const outcome = await hotRollout(nodes, upgrade, {
-      clock,
-      purge: work.purge ? 'hard' : 'soft',
-      beforeCommit: async () => {
-        await work.committing()
-        since = clock.now()
-      },
-    })
-    const reports = nodes.map((node) => outcome.nodes.get(node.name))
-    if (!reports.some(wentForward) && left !== 'committing') {
-      const reason = outcome.kind === 'committed' ? 'no node took part' : withPods(outcome.reason, targets, nodes)
-      if (outcome.kind === 'mixed') await restart(context, app, targets, nodes, outcome)
-      return { kind: 'back', reason }
-    }
-    const running = await Promise.all(nodes.map((node) => runsAll(node, upgrade)))
-    const pods = targets.map((target, index) => recordOf(target, running[index], reports[index]))
-    const loaded = targets.filter((_, index) => running[index])
-    const wrong = await watchPods({ kube, clock, app }, loaded, since)
-    if (wrong === undefined) return { kind: 'forward', pods }
-    return await takeBack(context, work, nodes, wrong, pods)
-  } finally {
-    for (const node of nodes) node.close()
+  const nodes = surveyed.map(({ node }) => node)
+  // Of one that was left before it was written down nothing is known, and nothing is to be undone; its nodes notice at once.
+  const free = await idle(context, nodes, left ? settleMs : noticeMs)
+  if (left && !free) throw new CuddleError('busy', 'nodes are still busy with an earlier attempt')
+  const upgrade = comparison.upgrade(direction)
+  let since = clock.now()
+  const outcome = await hotRollout(nodes, upgrade, {
+    clock,
+    surveyed,
+    beforeApply: () => work.begun,
+    purge: work.purge ? 'hard' : 'soft',
+    beforeCommit: async () => {
+      await work.committing()
+      since = clock.now()
+    },
+  })
+  const reports = nodes.map((node) => outcome.nodes.get(node.name))
+  if (!reports.some(wentForward) && left !== 'committing') {
+    const reason = outcome.kind === 'committed' ? 'no node took part' : withPods(outcome.reason, targets, nodes)
+    if (outcome.kind === 'mixed') await restart(context, app, targets, nodes, outcome)
+    return { kind: 'back', reason }
   }
+  const running = await Promise.all(nodes.map((node) => runsAll(node, upgrade)))
+  const pods = targets.map((target, index) => recordOf(target, running[index], reports[index]))
+  const loaded = targets.filter((_, index) => running[index])
+  const wrong = await watchPods({ kube, clock, app }, loaded, since)
+  if (wrong === undefined) return { kind: 'forward', pods }
+  return await takeBack(context, work, nodes, wrong, pods)
 }
 
 const wentForward = (report: NodeReport | undefined) =>
@@ -120,18 +128,18 @@ async function runsAll(node: BeamNode, { modules }: HotUpgrade): Promise<boolean
   }
 }
 
-/** Waits until no helper of an earlier attempt is at work any more. @throws CuddleError `busy` */
-async function idle({ clock }: HotContext, nodes: readonly BeamNode[]): Promise<void> {
+/** Waits until no helper of an earlier attempt is at work any more. @returns false when it took too long */
+async function idle({ clock }: HotContext, nodes: readonly BeamNode[], waitMs: number): Promise<boolean> {
   const { atom, isAtom } = await import('#beam')
-  const until = clock.monotonic() + settleMs
+  const until = clock.monotonic() + waitMs
   const busy = async (node: BeamNode) =>
     !isAtom(await node.rpc('erlang', 'whereis', [atom('cuddle_hot')], { output: 'ignore' }), 'undefined')
   while (clock.monotonic() < until) {
     const answers = await Promise.all(nodes.map((node) => busy(node).catch(() => false)))
-    if (!answers.includes(true)) return
+    if (!answers.includes(true)) return true
     await clock.sleep(50)
   }
-  throw new CuddleError('busy', 'nodes are still busy with an earlier attempt')
+  return false
 }
 
 /** Deletes the pods of which it is not known that they are as before: they come back in the version that the others run. */

@@ -19,6 +19,13 @@ function originOf(image: string | undefined, releases: readonly ReleaseObject[])
   return Math.min(...releases.filter(({ spec }) => spec.image === image).map(({ spec }) => spec.number))
 }
 
+/** What of a release alone says that it goes out with new pods. */
+export function wantsNewPods({ release, objects }: Side): string | undefined {
+  if (release.spec.rollout?.mode === 'rolling') return 'it was asked for'
+  if (statefulSets(objects).length === 0) return 'no process of it is hot: strategy: hot in cuddle.yaml makes it so'
+  return undefined
+}
+
 /**
  * Whether the code of a release can be loaded into the pods of the current one.
  * @param releases all of the app
@@ -32,10 +39,8 @@ export async function decide(
   const [old, next] = [before, after].map(({ release }) => originOf(release.spec.image, releases))
   const direction: 'up' | 'down' = next < old ? 'down' : 'up'
   const refuse = (reasons: string[]) => ({ decision: { hot: false as const, reasons }, direction })
-  const { mode } = after.release.spec.rollout ?? {}
-  if (mode === 'rolling') return refuse(['it was asked for'])
-  if (statefulSets(after.objects).length === 0)
-    return refuse(['no process of it is hot: strategy: hot in cuddle.yaml makes it so'])
+  const otherwise = wantsNewPods(after)
+  if (otherwise !== undefined) return refuse([otherwise])
   const { config, reasons } = objectReasons(before.objects, after.objects)
   const changed = changedVariables(
     { spec: before.release.spec, config: before.config },

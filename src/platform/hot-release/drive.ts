@@ -3,8 +3,8 @@ import type { Kube } from '#kube'
 import { type Clock, CuddleError, type Logger, rfc3339 } from '#lib'
 import { App, type HotStatus, Release, type ReleaseObject } from '../kinds.ts'
 import { attempt } from './attempt.ts'
-import { decide, type Side } from './decide.ts'
-import { findTargets, type Target } from './nodes.ts'
+import { decide, type Side, wantsNewPods } from './decide.ts'
+import { type Reach, reach, type Target } from './nodes.ts'
 
 export interface HotContext {
   kube: Kube
@@ -38,16 +38,27 @@ const maxAttempts = 3
  * anew; from then on all are taken forward.
  */
 export async function loadRelease(context: HotContext, work: HotRelease): Promise<HotResult> {
-  const { app, before, after } = work
-  const name = `v${after.release.spec.number}`
-  const known = after.release.status?.hot
+  const known = work.after.release.status?.hot
   if (known?.state === 'committed') return { kind: 'loaded' }
   if (known?.state === 'rolling') return { kind: 'roll' }
   if (known?.state === 'aborted') return { kind: 'failed', reason: known.reasons?.[0] ?? '' }
-  const record = (status: HotStatus, message: string) => recordStatus(context.kube, after.release, status, message)
+  if (wantsNewPods(work.after) !== undefined) return load(context, work, undefined)
+  // The way to the nodes is made while the images are compared.
+  const reached = reach(context.kube, context.clock, work.app, work.before)
+  try {
+    return await load(context, work, reached)
+  } finally {
+    reached.close()
+  }
+}
 
+async function load(context: HotContext, work: HotRelease, reached: Reach | undefined): Promise<HotResult> {
+  const { app, before, after } = work
+  const name = `v${after.release.spec.number}`
+  const known = after.release.status?.hot
+  const record = (status: HotStatus, message: string) => recordStatus(context.kube, after.release, status, message)
   const { decision, comparison, direction } = await decide(context.layout, before, after, work.releases)
-  if (!decision.hot || !comparison) {
+  if (!decision.hot || !comparison || !reached) {
     await record({ state: 'rolling', reasons: decision.hot ? [] : [...decision.reasons] }, 'rolling out')
     return { kind: 'roll' }
   }
@@ -75,8 +86,7 @@ export async function loadRelease(context: HotContext, work: HotRelease): Promis
   }
   let targets: Target[]
   try {
-    const loaded = before.release.status?.hot?.pods?.filter((pod) => pod.loaded) ?? []
-    targets = await findTargets(context.kube, app, before.objects, loaded)
+    targets = await reached.targets
   } catch (error) {
     if (!(error instanceof CuddleError)) throw error
     return left === 'committing' ? roll(error.message) : fail(error.message)
@@ -84,13 +94,17 @@ export async function loadRelease(context: HotContext, work: HotRelease): Promis
   if (targets.length === 0) return roll(`no pod serves that runs v${before.release.spec.number}`)
   const pods = targets.map(({ pod, uid, restarts }) => ({ pod, uid, restarts, loaded: false }))
   const begun: HotStatus = { ...status, state: left === 'committing' ? left : 'loading', pods }
-  await record(begun, `loading ${name}`)
-
+  // Nodes prepare meanwhile, and wait for it with all that runs untouched.
+  const recorded = record(begun, `loading ${name}`)
+  recorded.catch(() => {})
   const result = await attempt(context, {
     ...{ app, comparison, direction, targets, left },
+    nodes: reached.nodes,
+    begun: recorded,
     purge: after.release.spec.rollout?.purge ?? false,
     committing: () => record({ ...begun, state: 'committing' }, `loading ${name}`),
   })
+  await recorded
   if (result.kind === 'forward') {
     await record({ ...begun, state: 'committed', pods: result.pods }, `${name} is loaded`)
     return { kind: 'loaded' }

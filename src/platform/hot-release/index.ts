@@ -34,12 +34,9 @@ export async function hotRelease(
   const { loadRelease } = await import('./drive.ts')
   const { clock, log, name: app } = axn
   const context = { kube, clock, user: 'cuddle' }
-  const before = {
-    release: current,
-    objects: effectiveObjects(current.spec, axn.object.spec),
-    config: await releaseConfig(context, current),
-  }
-  const after = { release, objects, config: await releaseConfig(context, release) }
+  const [old, next] = await Promise.all([current, release].map((one) => releaseConfig(context, one)))
+  const before = { release: current, objects: effectiveObjects(current.spec, axn.object.spec), config: old }
+  const after = { release, objects, config: next }
   return loadRelease({ kube, clock, log, layout }, { app, before, after, releases })
 }
 

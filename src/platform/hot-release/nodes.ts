@@ -3,8 +3,10 @@ import { type Kube, type KubeObject, type objects, Pod, StatefulSet } from '#kub
 import { type Clock, CuddleError, errorMessage } from '#lib'
 import { dial } from '../beam/cookie.ts'
 import { type BeamPod, beamPod } from '../beam/nodes.ts'
+import { type SurveyedNode, surveyNode } from '../hot/index.ts'
 import { labels } from '../kinds.ts'
 import { type LoadedPod, restartsOf, runs } from '../stateful/shape.ts'
+import type { Side } from './decide.ts'
 import { statefulSets } from './objects.ts'
 
 /**
@@ -27,7 +29,7 @@ export interface Target extends LoadedPod {
  * @param current the objects of the current release, as applied
  * @throws CuddleError `no-node` for a pod that serves but is no node
  */
-export async function findTargets(
+async function findTargets(
   kube: Kube,
   app: string,
   current: readonly KubeObject[],
@@ -59,8 +61,29 @@ function isReady(pod: objects.Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
 }
 
-/** Connects to all, or to none. @throws CuddleError `unreachable`, which names the pod */
-export async function connectAll(
+/** The pods that may take new code, and connections to their nodes, both on their way. */
+export interface Reach {
+  /** @throws as {@link findTargets} */
+  targets: Promise<Target[]>
+  /** In the order of the targets, looked at; all, or none. @throws CuddleError `unreachable`, which names the pod */
+  nodes: Promise<SurveyedNode[]>
+  close(): void
+}
+
+/** Finds the pods of a release and connects to them. To be closed, whatever became of it. */
+export function reach(kube: Kube, clock: Clock, app: string, { release, objects }: Side): Reach {
+  const loaded = release.status?.hot?.pods?.filter((pod) => pod.loaded) ?? []
+  const targets = findTargets(kube, app, objects, loaded)
+  const nodes = targets.then(async (found) => (await connectAll(kube, clock, found)).map((node) => surveyNode(node)))
+  // Whoever waits for them hears of it.
+  for (const promise of [targets, nodes]) promise.catch(() => {})
+  const close = async () => {
+    for (const { node } of await nodes) node.close()
+  }
+  return { targets, nodes, close: () => void close().catch(() => {}) }
+}
+
+async function connectAll(
   kube: Kube,
   clock: Clock,
   targets: readonly Target[],

@@ -1,7 +1,10 @@
 import { shortHash } from '#lib'
 
-/** Variables that the helper is given, in the order in which the compiled one takes them. */
-export const helperVariables = [
+/** Variables that the helper is started with, in the order in which the compiled one takes them. */
+export const helperVariables = ['Owner', 'SurveyMs'] as const
+
+/** What it is told with `prepare`, in this order. */
+export const upgradeVariables = [
   'ChangeMs',
   'Direction',
   'Extra',
@@ -9,7 +12,6 @@ export const helperVariables = [
   'HoldMs',
   'KillStuck',
   'Modules',
-  'Owner',
   'PrepareMs',
   'Removed',
   'SnapshotBytes',
@@ -31,7 +33,7 @@ export function helperModule(): string {
 /**
  * What runs on the node during a hot upgrade: one process, linked to us, of a module of ours that is loaded into the node and stays there
  * (compiled beforehand: `generated/helper.ts`); interpreted by `erl_eval` where it cannot be loaded. It traps exits and never waits without a limit: when we vanish, or say nothing for too long, it puts the old
- * code and state back and resumes what it suspended. It obeys `prepare` (by being started), then `apply`, then `commit`
+ * code and state back and resumes what it suspended. It looks at all processes when it is started; then it obeys `prepare`, `apply`, and `commit`
  * or `abort`, and reports after each; every report is `{Self, Kind, Details}`.
  *
  * Requests to processes are the messages of sys(3), sent to all of them before the first answer is awaited: ten thousand
@@ -43,6 +45,21 @@ process_flag(trap_exit, true),
 process_flag(min_heap_size, 1000000),
 Self = self(),
 Tell = fun(Kind, Details) -> Owner ! {Self, Kind, Details} end,
+Entry = fun(Key, Entries) -> case lists:keyfind(Key, 1, Entries) of {_, Value} -> Value; false -> none end end,
+%% What each process was started as, and its size: asked once, for every answer is a copy of its dictionary.
+Look = fun(Ps) ->
+  maps:from_list([{P, case erlang:process_info(P, [dictionary, memory]) of
+    [{_, Entries}, {_, Bytes}] -> {Entry('$initial_call', Entries), Bytes};
+    undefined -> {none, 0}
+  end} || P <- Ps, P =/= Self])
+end,
+First = Look(processes()),
+{${upgradeVariables.join(', ')}} = receive
+  {cuddle, prepare, Given} -> Given;
+  {'EXIT', Owner, _} -> exit(normal)
+after SurveyMs -> exit(normal)
+end,
+
 Limit = fun(L) -> lists:sublist(L, 50) end,
 Md5 = fun(M) -> try erlang:get_module_info(M, md5) catch _:_ -> none end end,
 Vsn = fun(M) -> try proplists:get_value(vsn, erlang:get_module_info(M, attributes)) of [V] -> V; V -> V catch _:_ -> undefined end end,
@@ -84,16 +101,9 @@ Purge = fun(Ms) ->
 end,
 
 Exports = fun(M, F, A) -> erlang:function_exported(M, F, A) end,
-%% What each process was started as: asked once, for every answer is a copy of its dictionary.
-Entry = fun(P, Key) ->
-  case erlang:process_info(P, dictionary) of
-    {_, Entries} -> case lists:keyfind(Key, 1, Entries) of {_, Value} -> Value; false -> none end;
-    undefined -> none
-  end
-end,
-Calls = fun(Ps) -> maps:from_list([{P, Entry(P, '$initial_call')} || P <- Ps, P =/= Self]) end,
-Classify = fun(P, Call, Is) ->
-  case Call of
+Call = fun(P, Known) -> case Known of #{P := {What, _}} -> What; _ -> none end end,
+Classify = fun(P, What, Is) ->
+  case What of
     {supervisor, M, _} when is_map_key(M, Is) -> {P, M, supervisor};
     {M, init, 1} when is_map_key(M, Is) -> {P, M, gen};
     {M, _, _} when is_map_key(M, Is) ->
@@ -101,14 +111,19 @@ Classify = fun(P, Call, Is) ->
     _ -> none
   end
 end,
-Scan = fun(Known, Is) -> [X || {P, Call} <- maps:to_list(Known), (X = Classify(P, Call, Is)) =/= none] end,
+Scan = fun(Known, Is) -> [X || {P, {What, _}} <- maps:to_list(Known), (X = Classify(P, What, Is)) =/= none] end,
 Supervises = fun({supervisor, _, _}) -> true; ({'Elixir.DynamicSupervisor', init, _}) -> true; (_) -> false end,
 Children = fun(Supervisors, Known, Is) ->
   [{P, M, gen} || S <- Supervisors,
     {_, P, worker, [M | _]} <- try gen_server:call(S, which_children, 2000) catch _:_ -> [] end,
-    is_map_key(M, Is), case Known of #{P := {Other, init, 1}} -> Other =/= M; _ -> false end]
+    is_map_key(M, Is), case Call(P, Known) of {Other, init, 1} -> Other =/= M; _ -> false end]
 end,
-Parent = fun(P) -> case Entry(P, '$ancestors') of [A | _] when is_atom(A) -> whereis(A); [A | _] -> A; _ -> undefined end end,
+Parent = fun(P) ->
+  case erlang:process_info(P, dictionary) of
+    {_, Entries} -> case Entry('$ancestors', Entries) of [A | _] when is_atom(A) -> whereis(A); [A | _] -> A; _ -> undefined end;
+    undefined -> undefined
+  end
+end,
 Migrates = fun({_, _, supervisor}) -> true;
   ({_, _, special}) -> true;
   ({_, M, gen}) -> Exports(M, code_change, 3) orelse Exports(M, code_change, 4)
@@ -147,9 +162,8 @@ Prepare = fun() ->
     {error, Whys} -> throw({refused, {not_loadable, Whys}})
   end,
   Is = maps:from_list([{M, true} || {M, _, _, _, Old, _, _} <- Plan, Old =/= none]),
-  Known = case map_size(Is) of 0 -> #{}; _ -> Calls(processes()) end,
-  Found = lists:ukeysort(1, Children([P || {P, Call} <- maps:to_list(Known), Supervises(Call)], Known, Is) ++ Scan(Known, Is)),
-  {Plan, Prepared, Is, Known, Found}
+  Supervisors = case map_size(Is) of 0 -> []; _ -> [P || {P, {What, _}} <- maps:to_list(First), Supervises(What)] end,
+  {Plan, Prepared, Is, lists:ukeysort(1, Children(Supervisors, First, Is) ++ Scan(First, Is))}
 end,
 
 Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
@@ -168,11 +182,8 @@ Outcome = fun(Replies, Stuck) ->
     [{P, Why} | _] = Bad -> throw({failed, {code_change, Describe(P), Why, length(Bad)}})
   end
 end,
-Small = fun(Migrating) ->
-  lists:sum([case erlang:process_info(P, memory) of {_, N} -> N; _ -> 0 end || {P, _, _} <- Migrating]) =< SnapshotBytes
-end,
-Change = fun(Migrating, VsnOf) ->
-  Keep = Small(Migrating),
+Change = fun(Migrating, VsnOf, Known) ->
+  Keep = lists:sum([case Known of #{P := {_, Bytes}} -> Bytes; _ -> 0 end || {P, _, _} <- Migrating]) =< SnapshotBytes,
   {Replies, Stuck, States} = AskAll([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _} <- Migrating], ChangeMs, Keep),
   Keep andalso put(snapshot, maps:from_list([S || {_, State} = S <- States, not Failed(State)])),
   put(migrated, [P || {P, ok} <- Replies] ++ get(migrated)),
@@ -222,19 +233,20 @@ end,
 %% Processes that are there since others were looked at, and use one of the modules.
 Joined = fun(Known, Is) ->
   %% One that had only just begun had not said yet what it is.
-  Fresh = case map_size(Is) of 0 -> #{}; _ -> Calls([P || P <- processes(), maps:get(P, Known, none) =:= none]) end,
+  Fresh = case map_size(Is) of 0 -> #{}; _ -> Look([P || P <- processes(), Call(P, Known) =:= none]) end,
+  All = maps:merge(Known, Fresh),
   Scanned = Scan(Fresh, Is),
-  Others = [P || {P, {_, init, 1}} <- maps:to_list(Fresh), not lists:keymember(P, 1, Scanned)],
-  Parents = [S || S <- lists:usort([Parent(P) || P <- Others]), is_pid(S), node(S) =:= node(), Supervises(maps:get(S, Known, maps:get(S, Fresh, none)))],
-  {maps:merge(Known, Fresh), lists:ukeysort(1, Children(Parents, Fresh, Is) ++ Scanned)}
+  Others = [P || {P, {{_, init, 1}, _}} <- maps:to_list(Fresh), not lists:keymember(P, 1, Scanned)],
+  Parents = [S || S <- lists:usort([Parent(P) || P <- Others]), is_pid(S), node(S) =:= node(), Supervises(Call(S, All))],
+  {All, lists:ukeysort(1, Children(Parents, Fresh, Is) ++ Scanned)}
 end,
 
-Apply = fun(Plan, Prepared, Is, Known, Found) ->
-  {Known1, Late} = Joined(Known, Is),
+Apply = fun(Plan, Prepared, Is, Found) ->
+  {Known1, Late} = Joined(First, Is),
   Watch(Found ++ Late),
   put(since, Now()),
   Suspend(Found ++ Late),
-  {_, Later} = Joined(Known1, Is),
+  {Known2, Later} = Joined(Known1, Is),
   Watch(Later),
   Suspend(Later),
   All = get(suspended),
@@ -243,7 +255,7 @@ Apply = fun(Plan, Prepared, Is, Known, Found) ->
   case Direction of
     down ->
       Migrating = [X || X <- All, Migrates(X)],
-      Change(Migrating, fun(M) -> maps:get(M, Down, {down, undefined}) end),
+      Change(Migrating, fun(M) -> maps:get(M, Down, {down, undefined}) end, Known2),
       Load(Plan, Prepared);
     up ->
       Before = maps:from_list([{M, Vsn(M)} || M <- maps:keys(Is)]),
@@ -252,7 +264,7 @@ Apply = fun(Plan, Prepared, Is, Known, Found) ->
       Load(Plan, Prepared),
       Migrating = [X || X <- All, Migrates(X)],
       Rehearse(Migrating, VsnOf),
-      Change(Migrating, VsnOf)
+      Change(Migrating, VsnOf, Known2)
   end,
   #{processes => length(All), migrated => length(get(migrated)), modules => length(Plan)}
 end,
@@ -311,11 +323,11 @@ end,
 
 put(suspended, []), put(migrated, []), put(stuck, []), put(snapshot, none), put(loading, false),
 try Prepare() of
-  {Plan, Prepared, Is, Known, Found} ->
+  {Plan, Prepared, Is, Found} ->
     Tell(prepared, #{modules => [M || {M, _, _, _, _, _, _} <- Plan], processes => length(Found)}),
     receive
       {cuddle, apply} ->
-        Result = try {applied, Apply(Plan, Prepared, Is, Known, Found)} catch
+        Result = try {applied, Apply(Plan, Prepared, Is, Found)} catch
           throw:{failed, Why} -> {failed, Why};
           Class:Reason:Stack -> {failed, {internal, Class, Reason, Limit(Stack)}}
         end,

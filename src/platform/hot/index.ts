@@ -1,6 +1,6 @@
 export { type BeamFile, readBeam } from './beam-file.ts'
 export { decideHot, type HotDecision, type Surroundings } from './decide.ts'
-export { type PreparedNode, prepareNode } from './node-upgrade.ts'
+export { type PreparedNode, prepareNode, type SurveyedNode, surveyNode } from './node-upgrade.ts'
 export type { Lingering, ProcessName } from './process-names.ts'
 export {
   diffReleases,

@@ -19,7 +19,7 @@ import {
 import { CuddleError, errorMessage, systemClock } from '#lib'
 import { explain } from './explain.ts'
 import { compiledHelper } from './generated/helper.ts'
-import { helperSource, helperVariables } from './helper.ts'
+import { helperSource, helperVariables, upgradeVariables } from './helper.ts'
 import { aborted, committed, lingeringIn, type NodeReport } from './report.ts'
 import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
 
@@ -36,19 +36,42 @@ export interface PreparedNode {
   abort(): Promise<NodeReport>
 }
 
+/** A node whose processes were looked at ahead of an upgrade: what takes long in preparing one, and needs no new code. */
+export interface SurveyedNode {
+  readonly node: BeamNode
+  /** @internal */
+  readonly helper: Promise<Helper>
+}
+
+/** Looks at the processes of a node, so that an upgrade within a minute needs only look at those that came since. */
+export function surveyNode(node: BeamNode, options: HotOptions = {}): SurveyedNode {
+  const helper = new Helper(node, options)
+  const started = helper.start().then(() => helper)
+  // Whoever prepares hears of it.
+  started.catch(() => helper.close())
+  return { node, helper: started }
+}
+
 /**
  * Prepares one node: the new code is in its memory, not in use, and the gates are passed. Nothing has been touched.
  *
+ * @param surveyed of this node, to be used once
  * @returns the prepared node, or why it refuses
  */
 export async function prepareNode(
   node: BeamNode,
   upgrade: HotUpgrade,
   options: HotOptions = {},
+  surveyed: SurveyedNode = surveyNode(node, options),
 ): Promise<PreparedNode | NodeReport> {
-  const helper = new Helper(node, options)
+  let helper: Helper
   try {
-    await helper.start(upgrade)
+    helper = await surveyed.helper
+  } catch (error) {
+    return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
+  }
+  try {
+    await helper.prepare(upgrade, options)
   } catch (error) {
     helper.close()
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
@@ -86,6 +109,8 @@ async function loadHelper(node: BeamNode): Promise<boolean> {
 
 /** Binaries of a large application travel before it answers. */
 const prepareTimeoutMs = 20_000
+/** How long a helper waits for something to prepare. */
+const surveyMs = 60_000
 
 interface Message {
   kind: string
@@ -94,7 +119,7 @@ interface Message {
 
 class Helper {
   readonly #node: BeamNode
-  readonly #options: HotOptions
+  #options: HotOptions
   readonly #self: LocalProcess
   readonly #messages: Message[] = []
   #wake: () => void = () => {}
@@ -115,8 +140,8 @@ class Helper {
     })
   }
 
-  async start(upgrade: HotUpgrade): Promise<void> {
-    const bindings = { Owner: this.#self.pid, ...this.#bindings(upgrade) }
+  async start(): Promise<void> {
+    const bindings = { Owner: this.#self.pid, SurveyMs: surveyMs }
     const arguments_ = helperVariables.map((name) => bindings[name])
     if (await loadHelper(this.#node)) {
       this.#pid = await this.#node.spawn(this.#self, [compiledHelper.name, 'run', arguments_])
@@ -126,7 +151,15 @@ class Helper {
     this.#pid = await this.#node.spawn(this.#self, ['erl_eval', 'exprs', [forms, bindingsTerm(bindings)]])
   }
 
-  #bindings(upgrade: HotUpgrade): Record<Exclude<(typeof helperVariables)[number], 'Owner'>, Term> {
+  async prepare(upgrade: HotUpgrade, options: HotOptions): Promise<void> {
+    this.#options = options
+    const bindings = this.#bindings(upgrade)
+    const given = tuple(...upgradeVariables.map((name) => bindings[name]))
+    await this.#node.drained()
+    this.#node.send(this.#pid!, tuple(atom('cuddle'), atom('prepare'), given))
+  }
+
+  #bindings(upgrade: HotUpgrade): Record<(typeof upgradeVariables)[number], Term> {
     const options = this.#options
     const modules = upgrade.modules.map((module) =>
       tuple(

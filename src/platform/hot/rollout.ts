@@ -1,6 +1,6 @@
 import { atom, type BeamNode, type Term, textOf } from '#beam'
 import { type Clock, errorMessage, systemClock } from '#lib'
-import { type PreparedNode, prepareNode } from './node-upgrade.ts'
+import { type PreparedNode, prepareNode, type SurveyedNode } from './node-upgrade.ts'
 import type { NodeReport } from './report.ts'
 import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
 
@@ -18,6 +18,10 @@ export type HotOutcome =
   | { kind: 'mixed'; reason: string; doubtful: readonly string[]; nodes: ReadonlyMap<string, NodeReport> }
 
 export interface RolloutOptions extends HotOptions {
+  /** Nodes that were looked at beforehand. */
+  surveyed?: readonly SurveyedNode[]
+  /** Called when all nodes can be upgraded and none has been touched: the last moment to write down that they will. */
+  beforeApply?: () => Promise<void>
   /** Called when all nodes have the new code and none goes on in it yet: the last moment to write down that it will. */
   beforeCommit?: () => Promise<void>
 }
@@ -71,7 +75,12 @@ export async function hotRollout(
 
 async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options: RolloutOptions): Promise<HotOutcome> {
   const reports = new Map<string, NodeReport>()
-  const told = await Promise.all(nodes.map((node) => prepareNode(node, upgrade, options)))
+  const told = await Promise.all(
+    nodes.map((node) => {
+      const surveyed = options.surveyed?.find((one) => one.node === node)
+      return prepareNode(node, upgrade, options, surveyed)
+    }),
+  )
   const prepared: PreparedNode[] = []
   for (const [index, one] of told.entries()) {
     if ('state' in one) reports.set(nodes[index].name, one)
@@ -85,6 +94,12 @@ async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options:
   if (reports.size > 0 || options.signal?.aborted) {
     await takeBack()
     return verdict('refused', reports)
+  }
+  try {
+    await options.beforeApply?.()
+  } catch (error) {
+    await takeBack()
+    throw error
   }
   const applied = await Promise.all(prepared.map((one) => one.apply()))
   for (const [index, report] of applied.entries()) if (report) reports.set(prepared[index].node.name, report)
