@@ -5,14 +5,25 @@
  * and when its mailbox grows, and dies at a heap of its own; with it the VM drops the flags of all processes. The guard
  * takes the breakpoints back when the time is over, when the tracer is gone, and when we are; the tracer does when the guard is.
  *
- * Bound: Owner, our pid; Module; Function and Arity, or '_'; Returns; Limit; Rate; CountMs; DurationMs; Chars; Language.
+ * Bound: Owner, our pid; ModuleName and FunctionName, binaries (what somebody types must make no atoms); Arity; '_' for any function or
+ * arity; Returns; Limit; Rate; CountMs; DurationMs; Chars; Language.
  */
 export const guardExpression = `
 Guard = self(),
 process_flag(trap_exit, true),
 erlang:send_after(DurationMs, self(), deadline),
 Any = fun('_', _) -> true; (X, X) -> true; (_, _) -> false end,
+Existing = fun(Name) -> try binary_to_existing_atom(Name, utf8) catch error:badarg -> '$unknown' end end,
+Module = case Existing(ModuleName) of
+  '$unknown' ->
+    case code:where_is_file(unicode:characters_to_list(ModuleName) ++ ".beam") of
+      non_existing -> '$unknown';
+      _ -> binary_to_atom(ModuleName, utf8)
+    end;
+  Loaded -> Loaded
+end,
 _ = code:ensure_loaded(Module),
+Function = case FunctionName of '_' -> '_'; _ -> Existing(FunctionName) end,
 Functions = try [{F, A} || {F, A} <- Module:module_info(functions), Any(Function, F), Any(Arity, A)] catch error:undef -> [] end,
 Clear = fun(Flags) -> [erlang:trace_pattern({Module, F, A}, false, Flags) || {F, A} <- Functions] end,
 Taken = fun() ->

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type Socket, connect as tcpConnect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { until } from '#lib/testing'
 import { type BeamNode, connect } from '../distribution/index.ts'
@@ -115,6 +116,44 @@ test('time, and we, end it', { skip }, async () => {
   assert.equal(await traces('queue'), clean)
 })
 
+test('arguments that fill what may be taken of memory end it', { skip }, async () => {
+  await caller('heavy', 'ordsets:from_list(lists:seq(1, 9000000))', 1)
+  const tracing = traceCalls(node, {
+    ...parseTarget('ordsets:from_list/1'),
+    ...{ countMs: 10, durationMs: 120_000, limit: 10_000, maxPerSecond: 5_000 },
+  })
+  assert.equal(await tracing, 'memory')
+  await evaluate(node, 'exit(whereis(heavy), kill)')
+  assert.equal(await traces('ordsets'), clean)
+})
+
+test('who does not read in time is no burden to the node', { skip }, async (t) => {
+  // Small buffers, that they are soon full.
+  const args = ['+zdbbl', '1', '-kernel', 'inet_dist_listen_options', '[{sndbuf,16384}]']
+  const { name, port, cookie } = await startErl(t, { args })
+  const watcher = await connect({ name, port, cookie, ourName: 'rem-watcher@127.0.0.1' })
+  const chatty = 'spawn(fun L() -> catch base64:encode(lists:duplicate(2000, $a)), timer:sleep(1), L() end)'
+  await evaluate(watcher, `register(chatty, ${chatty}), ok`)
+  let socket: Socket | undefined
+  let reading = false
+  const dial = async () => (socket = tcpConnect(port, '127.0.0.1'))
+  const slow = await connect({ name, cookie, ourName: 'rem-slow@127.0.0.1', dial })
+  const tracing = traceCalls(slow, {
+    ...parseTarget('base64:encode/1'),
+    ...{ countMs: 10, durationMs: 120_000, limit: 100_000, maxPerSecond: 100_000, maxChars: 2_000 },
+    onEvent: () => reading || socket!.pause(),
+  })
+  const paused = '[P || P <- processes(), {flags, [_ | _]} <- [erlang:trace_info(P, flags)]]'
+  await until(() => socket?.isPaused())
+  // What was begun is taken back before we can be told; we hear of it once we read again.
+  await until(async () => format(await evaluate(watcher, paused)) === '[]', { timeoutMs: 60_000 })
+  reading = true
+  socket!.resume()
+  assert.equal(await tracing, 'slow')
+  slow.close()
+  watcher.close()
+})
+
 test('one at a time, of functions that are there', { skip }, async () => {
   const stop = new AbortController()
   const { promise: running, resolve } = Promise.withResolvers<void>()
@@ -129,7 +168,12 @@ test('one at a time, of functions that are there', { skip }, async () => {
   stop.abort()
   await first
   await assert.rejects(traceCalls(node, parseTarget('lists:no_such/1')), { code: 'nothing-to-trace' })
-  await assert.rejects(traceCalls(node, parseTarget('no_such:thing')), { code: 'nothing-to-trace' })
+  const atoms = () => node.rpc('erlang', 'system_info', [atom('atom_count')])
+  const before = await atoms()
+  for (let n = 0; n < 5; n++) {
+    await assert.rejects(traceCalls(node, parseTarget(`no_such_${n}:thing_${n}`)), { code: 'nothing-to-trace' })
+  }
+  assert.equal(await atoms(), before, 'what is typed makes no atoms')
 })
 
 test('nothing is left when we vanish, whatever it was doing', { skip }, async () => {

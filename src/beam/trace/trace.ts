@@ -1,7 +1,7 @@
 import { CuddleError } from '#lib'
 import type { BeamNode } from '../distribution/index.ts'
 import { bindingsTerm, compileOnce } from '../evaluate.ts'
-import { Atom, atom, bool, elements, format, listOf, numberOf, type Term, textOf } from '../term/index.ts'
+import { Atom, atom, binary, bool, elements, format, listOf, numberOf, type Term, textOf } from '../term/index.ts'
 import { guardExpression } from './guard.ts'
 import type { TraceTarget } from './target.ts'
 
@@ -77,8 +77,8 @@ export async function traceCalls(node: BeamNode, options: TraceOptions): Promise
     const { forms } = await compileOnce(node, guardExpression)
     const bindings = bindingsTerm({
       Owner: owner.pid,
-      Module: atom(options.module),
-      Function: atom(options.function ?? '_'),
+      ModuleName: binary(options.module),
+      FunctionName: options.function === undefined ? atom('_') : binary(options.function),
       Arity: options.arity ?? atom('_'),
       Returns: bool(returns),
       Limit: limit,
