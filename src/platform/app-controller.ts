@@ -16,12 +16,13 @@ import { type Axn, type Controller, controller } from '#operator'
 import { applyAll, ignoreNotFound, kinds, manager, prune, pruned } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
-import { hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
-import { App, type AppObject, type Failure, labels, Release, type ReleaseObject } from './kinds.ts'
+import { asksForNewPods, hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
+import { App, type AppObject, type Failure, type HotStatus, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
 import { effectiveObjects, isWorkload, scaleByHand } from './scale.ts'
 import { movePods } from './stateful/move.ts'
+import { readRefusals } from './stateful/refusals.ts'
 import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
@@ -74,7 +75,11 @@ function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
     .sort((a, b) => a.spec.number - b.spec.number)
 }
 
-function drive(axn: Axn<AppObject>, time: ReturnType<typeof steadyTime>, layout: Layout | undefined): Axn<AppObject> {
+function drive(
+  axn: Axn<AppObject>,
+  time: ReturnType<typeof steadyTime>,
+  layout: Layout | undefined,
+): Axn<AppObject> | Promise<Axn<AppObject>> {
   const releases = releasesOf(axn)
   const active = releases.find((release) => !isDone(release))
   const current = releases.find((release) => release.spec.number === axn.object.status?.currentRelease)
@@ -87,7 +92,7 @@ function drive(axn: Axn<AppObject>, time: ReturnType<typeof steadyTime>, layout:
     case 'RollingOut':
       return awaitRollout(axn, active, current, time(axn.clock, axn.name, active.metadata.uid!))
     default:
-      return rollBack(axn, active, current)
+      return rollBack(axn, active, current, time(axn.clock, axn.name, active.metadata.uid!))
   }
 }
 
@@ -129,12 +134,26 @@ function goLive(
   return axn.run(`go live with v${release.spec.number}`, async (kube) => {
     if (layout && current?.spec.image && wantsHot(release, objects)) {
       const result = await hotRelease(axn, kube, layout, { release, current, objects, releases })
-      if (result.kind === 'failed') return finish(kube, axn, release, hotFailure(axn.name, result.reason))
+      if (result.kind === 'failed') return failHot(kube, axn, release, current, result.status)
     }
     // The status moves on only after the objects are applied: a platform that dies between applies them again.
     await applyAll(kube, objects)
     await patchRelease(kube, release, { ...fields, phase: 'RollingOut', message: 'rolling out' })
   })
+}
+
+async function failHot(
+  kube: Kube,
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  current: ReleaseObject,
+  status: HotStatus,
+): Promise<void> {
+  const failure = hotFailure(axn.name, status)
+  if (status.state !== 'stuck') return finish(kube, axn, release, failure)
+  const app = await kube.get(App, axn.name)
+  await applyAll(kube, effectiveObjects(current.spec, app.spec))
+  await patchRelease(kube, release, { phase: 'RollingBack', failure })
 }
 
 function awaitCommand(
@@ -188,14 +207,17 @@ function viewOf(axn: Axn<AppObject>, release: ReleaseObject | undefined): View {
   }
 }
 
-function awaitRollout(
+async function awaitRollout(
   axn: Axn<AppObject>,
   release: ReleaseObject,
   current: ReleaseObject | undefined,
   now: number,
-): Axn<AppObject> {
+): Promise<Axn<AppObject>> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
-  const view = viewOf(axn, release)
+  const seen = viewOf(axn, release)
+  const { creationTimestamp } = release.metadata
+  const refusals = await readRefusals(axn.kube, seen.statefulSets, seen.pods, creationTimestamp)
+  const view = { ...seen, refusals }
   const serves = serving(objects, view, now)
   if (serves && switched(objects, view)) return succeed(axn, release)
   // What ran it as another kind of workload goes when its successor serves, not before.
@@ -217,7 +239,25 @@ function awaitRollout(
   return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(1_000)
 }
 
-function rollBack(axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject | undefined): Axn<AppObject> {
+function rollBack(
+  axn: Axn<AppObject>,
+  release: ReleaseObject,
+  current: ReleaseObject | undefined,
+  now: number,
+): Axn<AppObject> {
+  if (release.status?.hot?.state === 'stuck' && current) {
+    const objects = effectiveObjects(current.spec, axn.object.spec)
+    const view = viewOf(axn, current)
+    // The App that the cache has may be older than the wish for new pods.
+    const asked = asksForNewPods(axn.object.spec, release, objects)
+    const rollout = assess(objects, view, now)
+    const replaced = asked && serving(objects, view, now) && switched(objects, view)
+    if (!replaced && rollout.state !== 'failed') {
+      const { message } = rollout.state === 'progressing' ? rollout : (release.status ?? {})
+      axn = asked ? movePods(axn, objects, view, now) : axn
+      return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(500)
+    }
+  }
   return axn.run(`roll back v${release.spec.number}`, async (kube) => {
     await rollBackTo(kube, axn, current)
     await finish(kube, axn, release, release.status?.failure)

@@ -117,6 +117,10 @@ function likelyCause(
     if (/no answer|timeout|deadline exceeded/i.test(probe))
       return 'the health check gets no answer in time: the app hangs, or `health` in cuddle.yaml is too impatient'
   }
+  if (failed.reason === 'refused') {
+    const quota = quotaIn(failed.message)
+    return quota && `the quota ${quota} has no room for another pod, and a rollout needs new pods beside the old ones`
+  }
   if (failed.reason === 'unschedulable') return 'the cluster is full: scale down, or choose a smaller size'
   if (failed.reason === 'crash' && ended?.exitCode === 0)
     return 'the process ended by itself; a web or worker process must keep running'
@@ -125,6 +129,11 @@ function likelyCause(
       ? 'it crashes while starting, before it says anything'
       : 'it crashes while starting; its last lines say where'
   return undefined
+}
+
+/** The quota that a refusal names, in the words of Kubernetes' admission. */
+function quotaIn(message: string): string | undefined {
+  return /exceeded quota: ([^,\s]+)/.exec(message)?.[1]
 }
 
 /** A port that a log says is listened on, when it is not the one that the pod was given. */
@@ -153,6 +162,11 @@ function nextCommand(failed: Extract<Rollout, { state: 'failed' }>, app: string,
   switch (failed.reason) {
     case 'oom':
       return `set a larger size for ${failed.process} in cuddle.yaml, then push again`
+    case 'refused': {
+      const quota = quotaIn(failed.message)
+      const look = quota ? `kubectl -n ${app} describe quota ${quota}` : `kubectl -n ${app} get events`
+      return `${look}; then push again`
+    }
     case 'unschedulable':
       return `cuddle ps -a ${app}`
     default:
@@ -201,8 +215,12 @@ export function failureLines(failure: Failure, release: string, serving: string 
     failure.reason === 'release-command'
       ? 'Nothing was rolled out'
       : failure.reason === 'hot'
-        ? 'Taken back, state untouched'
-        : 'Rolled back'
+        ? failure.pod
+          ? 'Taken back'
+          : 'Taken back, state untouched'
+        : failure.reason === 'hot-stuck'
+          ? 'Taken back with new pods, their state is lost'
+          : 'Rolled back'
   lines.push(
     serving
       ? `!     ${before}: ${serving} is still serving.`

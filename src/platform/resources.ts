@@ -28,6 +28,7 @@ export const failureSchema = z.object({
     'refused',
     'deadline',
     'hot',
+    'hot-stuck',
   ]),
   /** One sentence: what happened. */
   message: z.string(),
@@ -48,9 +49,10 @@ export const failureSchema = z.object({
 export const hotSchema = z.object({
   /**
    * `loading`: nodes may be suspended; whoever is left alone goes back. `committing`: every node has the new code and waits for the
-   * word. `committed`: the pods below run it. `aborted`: all pods are as before. `rolling`: it is not done hot.
+   * word. `committed`: the pods below run it. `aborted`: all pods are as before. `stuck`: pods run it, it is no good, and there is no
+   * way back but new pods. `rolling`: it is not done hot.
    */
-  state: z.enum(['loading', 'committing', 'committed', 'aborted', 'rolling']),
+  state: z.enum(['loading', 'committing', 'committed', 'aborted', 'stuck', 'rolling']),
   /** The release that runs until then. */
   from: z.number().int().optional(),
   /** Why it is not done hot, or was taken back. */
@@ -70,6 +72,11 @@ export const hotSchema = z.object({
         restarts: z.number().int(),
         /** Whether the release's code runs there. */
         loaded: z.boolean(),
+        /**
+         * Of what was taken back, a pod of which it is not known that it is as before. `lost`: it does not answer; it goes back by itself, or
+         * has ended. `replaced`: a new pod takes its place.
+         */
+        left: z.enum(['lost', 'replaced']).optional(),
         processes: z.number().int().optional(),
         migrated: z.number().int().optional(),
         /** Milliseconds from the first suspension to the last resumption. */

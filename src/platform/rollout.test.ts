@@ -251,3 +251,35 @@ test('a page that a probe got for an answer becomes one line', () => {
   assert.match(told, /statuscode: 404: <html> <head> x+…$/)
   assert.doesNotMatch(told, /\n/)
 })
+
+test('a quota that refuses pods of a StatefulSet fails the rollout, unless its code was loaded already', () => {
+  const template = { metadata: { annotations: { 'cuddle.dev/shape': 's' } }, spec: { containers: [{ image: 'new' }] } }
+  const set: any = {
+    kind: 'StatefulSet',
+    metadata: { name: 'shop-web', uid: 's', labels, generation: 1 },
+    spec: { replicas: 2, template },
+    status: { observedGeneration: 1 },
+  }
+  const pod: any = {
+    metadata: { name: 'shop-web-0', uid: 'p', labels, ownerReferences: [{ uid: 's' }], ...template.metadata },
+    spec: { containers: [{ image: 'old' }] },
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  }
+  const view = (loaded: View['loaded']): View => ({
+    statefulSets: [set],
+    deployments: [],
+    replicaSets: [],
+    endpointSlices: [],
+    pods: [pod],
+    loaded,
+    refusals: new Map([['shop-web', 'pods "shop-web-1" is forbidden: exceeded quota: small, requested: pods=1']]),
+  })
+  const refused = assess([set], view([]), now)
+  assert.ok(refused.state === 'failed' && refused.reason === 'refused')
+  const failure = report(refused, { logs: [], events: [] }, 'shop')
+  assert.match(failure.cause!, /the quota small has no room/)
+  assert.match(failure.next!, /kubectl -n shop describe quota small/)
+  const waiting = assess([set], view([{ pod: 'shop-web-0', uid: 'p', restarts: 0 }]), now)
+  assert.ok(waiting.state === 'progressing')
+  assert.match(waiting.message, /1 of 2 new pods ready; more are refused: .*quota: small/)
+})

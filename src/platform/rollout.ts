@@ -1,6 +1,7 @@
 import type { KubeObject, objects } from '#kube'
 import { goodbyeAnnotation } from '#manifests'
 import { labels } from './kinds.ts'
+import type { Refusals } from './stateful/refusals.ts'
 import { planRoll } from './stateful/roll.ts'
 import { type LoadedPod, runs } from './stateful/shape.ts'
 
@@ -8,6 +9,8 @@ export interface View {
   statefulSets: readonly (objects.StatefulSet & KubeObject)[]
   /** Pods that run the release with code that was loaded into them. */
   loaded: readonly LoadedPod[]
+  /** Of StatefulSets; those of Deployments stand in their conditions. */
+  refusals?: Refusals
   deployments: readonly (objects.Deployment & KubeObject)[]
   replicaSets: readonly (objects.ReplicaSet & KubeObject)[]
   pods: readonly (objects.Pod & KubeObject)[]
@@ -51,10 +54,14 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
         if (failure) return failure
       }
       if (serving >= replicas && stale.length === 0) continue
+      const refusal = view.refusals?.get(object.metadata.name!)
+      // Where code was loaded nothing is to be gained by going back: what serves goes on, and waits for its room.
+      if (refusal !== undefined && view.loaded.length === 0) return refused(process, refusal)
       complete = false
+      const waits = refusal === undefined ? complaint(made, now) : `; more are refused: ${refusal}`
       parts.push(
         serving < replicas
-          ? `${process}: ${serving} of ${replicas} new pods ready${complaint(made, now)}${farewells(process, view)}`
+          ? `${process}: ${serving} of ${replicas} new pods ready${waits}${farewells(process, view)}`
           : `${process}: ${replicas} of ${replicas} ready, old pods leaving${farewells(process, view)}`,
       )
       continue
@@ -222,15 +229,9 @@ function deploymentFailure(
     if (failure) return failure
   }
   const condition = (type: string) => deployment.status?.conditions?.find((item) => item.type === type)
-  const refused = condition('ReplicaFailure')
-  if (refused?.status === 'True') {
-    return {
-      state: 'failed',
-      reason: 'refused',
-      process,
-      message: `pods of ${process} are refused: ${refused.message ?? refused.reason}`,
-    }
-  }
+  const replicaFailure = condition('ReplicaFailure')
+  if (replicaFailure?.status === 'True')
+    return refused(process, replicaFailure.message ?? replicaFailure.reason ?? 'no reason given')
   const progressing = condition('Progressing')
   if (progressing?.reason === 'ProgressDeadlineExceeded') {
     const pods = newPods(deployment, view)
@@ -238,6 +239,10 @@ function deploymentFailure(
     return late(process, pod, deployment.spec?.progressDeadlineSeconds ?? 600)
   }
   return undefined
+}
+
+function refused(process: string, why: string): Rollout {
+  return { state: 'failed', reason: 'refused', process, message: `pods of ${process} are refused: ${why}` }
 }
 
 function late(process: string, pod: (objects.Pod & KubeObject) | undefined, seconds: number): Rollout {

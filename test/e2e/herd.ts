@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { atom, type BeamNode, connect, numberOf, textOf } from '#beam'
 import { exec } from '#lib'
+import { until } from '#lib/testing'
 import { freePort } from '../../scripts/demo/stage.ts'
 import { type Home, newHome } from './harness.ts'
 
@@ -15,8 +16,8 @@ export interface Herd {
   repository: string
   port: number
   pods(): Promise<any[]>
-  /** Connects to the nodes of all running pods, by pod; closed again when `work` ends. */
-  withNodes<T>(work: (nodes: Map<string, BeamNode>) => Promise<T>): Promise<T>
+  /** Connects to the nodes of all running pods, or of some, by pod; closed again when `work` ends. */
+  withNodes<T>(work: (nodes: Map<string, BeamNode>) => Promise<T>, only?: readonly string[]): Promise<T>
   /** The numbers of all cells together, and how many cells there are. */
   sum(): Promise<{ sum: number; cells: number }>
   /** The version that each pod runs, asked of the nodes. */
@@ -44,11 +45,12 @@ export async function startHerd(t: Context, { cells = 100, yaml = '' } = {}): Pr
     repository,
     port,
     pods,
-    async withNodes(work) {
+    async withNodes(work, only) {
       cookie ??= await readCookie(home)
       const nodes = new Map<string, BeamNode>()
       try {
         for (const { pod, address } of await pods()) {
+          if (only && !only.includes(pod)) continue
           const name = `${app}@${address}`
           nodes.set(pod, await connect({ name, port, cookie, ourName: 'rem-test@127.0.0.1' }))
         }
@@ -122,6 +124,60 @@ export function cell(version: string, shape: 'integer' | 'map', change = '') {
 export const migrate = `  def code_change({:down, _}, %{n: n}, _), do: {:ok, n}
   def code_change(_, n, _) when is_integer(n), do: {:ok, %{n: n}}
   def code_change(_, state, _), do: {:ok, state}`
+
+/** As `migrate`, but a cell of the value 1 takes its time. */
+export const slowly = migrate.replace(
+  'when is_integer(n), do: {:ok, %{n: n}}',
+  `when is_integer(n) do
+    if n == 1, do: Process.sleep(1500)
+    {:ok, %{n: n}}
+  end`,
+)
+
+/** As `migrate`, but nothing leads back. */
+export const oneWay = migrate.replace('do: {:ok, n}', 'do: raise("no way back from #{n}")')
+
+/** A cell whose processes log errors as soon as they run in it, those that have counted. */
+export function grumbling(version: string, change: string) {
+  const complain = `
+  @impl true
+  def handle_info(:grumble, state) do
+    require Logger
+    for _ <- 1..20, do: Logger.error("this is no good")
+    Process.send_after(self(), :grumble, 200)
+    {:noreply, state}
+  end
+end
+`
+  return (source: string) =>
+    cell(
+      version,
+      'map',
+      change,
+    )(source)
+      .replace(
+        'when is_integer(n), do: {:ok, %{n: n}}',
+        'when is_integer(n) do\n    if n > 0, do: send(self(), :grumble)\n    {:ok, %{n: n}}\n  end',
+      )
+      .replace(/end\n$/, complain)
+}
+
+/** Resolves when a pod's node has the code of this version: with `slowly`, before its processes go on in it. */
+export function inTheMiddle(herd: Herd, pod: string, version: string): Promise<unknown> {
+  const read = (nodes: Map<string, BeamNode>) => nodes.get(pod)!.rpc('Elixir.Herd.Cell', 'version', [])
+  return until(async () => textOf(await herd.withNodes(read, [pod])) === version, { timeoutMs: 60_000 })
+}
+
+/** Waits until pods that were replaced are, and asks three nodes which version they run. */
+export async function settled(herd: Herd): Promise<string[]> {
+  const replicas = () => herd.home.kubectl('-n', app, 'get', 'sts', 'herd-web', '-o', 'jsonpath={.spec.replicas}')
+  const what = 'three pods, and no more wanted'
+  await until(async () => (await replicas()).stdout === '3' && (await herd.pods()).length === 3, {
+    what,
+    timeoutMs: 60_000,
+  })
+  return herd.versions()
+}
 
 /** Clients that each keep a websocket open and count every answer. */
 export async function openSockets(herd: Herd, count: number) {

@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { atom, listOf } from '#beam'
-import { until } from '#lib/testing'
-import { app, cell, type Herd, migrate, missing, startHerd } from './herd.ts'
+import {
+  app,
+  cell,
+  grumbling,
+  type Herd,
+  inTheMiddle,
+  migrate,
+  missing,
+  oneWay,
+  settled,
+  slowly,
+  startHerd,
+} from './herd.ts'
 
 /** The process of a pod's node on this machine. */
 function pidOf(herd: Herd, pod: string): Promise<number> {
@@ -12,7 +23,7 @@ function pidOf(herd: Herd, pod: string): Promise<number> {
   })
 }
 
-test('bad days of a hot push', { skip: missing && 'needs elixir', timeout: 300_000 }, async (t) => {
+test('bad days of a hot push', { skip: missing && 'needs elixir', timeout: 380_000 }, async (t) => {
   const herd = await startHerd(t)
   const { home } = herd
   const [first, second] = (await herd.pods()).map(({ pod }) => pod)
@@ -47,21 +58,8 @@ test('bad days of a hot push', { skip: missing && 'needs elixir', timeout: 300_0
 
   await t.test('a node that is stopped in the middle: the push fails soon, and all run the old code', async () => {
     const pid = await pidOf(herd, second)
-    const hanging = `  def code_change(_, n, _) when is_integer(n) do
-    # One of each node takes its time.
-    if n == 1, do: Process.sleep(1500)
-    {:ok, %{n: n}}
-  end
-  def code_change(_, state, _), do: {:ok, state}`
-    const pushing = herd.push({ 'lib/herd/cell.ex': cell('v3', 'map', hanging) })
-    await until(
-      () =>
-        herd.withNodes(async (nodes) => {
-          const old = await nodes.get(first)!.rpc('erlang', 'check_old_code', [atom('Elixir.Herd.Cell')])
-          return String((old as { name?: string }).name) === 'true'
-        }),
-      { timeoutMs: 60_000 },
-    )
+    const pushing = herd.push({ 'lib/herd/cell.ex': cell('v3', 'map', slowly) })
+    await inTheMiddle(herd, first, 'v3')
     process.kill(pid, 'SIGSTOP')
     try {
       const push = await pushing
@@ -70,39 +68,55 @@ test('bad days of a hot push', { skip: missing && 'needs elixir', timeout: 300_0
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    await until(async () => (await herd.pods()).length === 3, { timeoutMs: 60_000 })
-    assert.deepEqual(await herd.versions(), ['v1', 'v1', 'v1'])
+    assert.deepEqual(await settled(herd), ['v1', 'v1', 'v1'])
+  })
+
+  await t.test('a pod that is killed in the middle: the others go back, and it boots what they run', async () => {
+    const pid = await pidOf(herd, second)
+    const pushing = herd.push({ 'lib/herd/cell.ex': cell('v3b', 'map', slowly) })
+    await inTheMiddle(herd, first, 'v3b')
+    process.kill(pid, 'SIGKILL')
+    const push = await pushing
+    assert.notEqual(push.code, 0)
+    assert.match(push.stderr, new RegExp(`its code could not be loaded: ${second}: .*is lost`))
+    assert.match(push.stderr, new RegExp(`✗ ${second} +does not answer: .*has ended and starts again with v2`))
+    assert.match(push.stderr, /Taken back: v2 is still serving/)
+    assert.deepEqual(await settled(herd), ['v1', 'v1', 'v1'])
   })
 
   await t.test('code that makes errors is taken back', async () => {
-    const noisy = cell('v4', 'map', migrate)
     // A pod that was stopped may have been started anew, with nothing in it.
     await addOne()
     const before = (await herd.sum()).sum
-    const push = await herd.push({
-      'lib/herd/cell.ex': (text) =>
-        noisy(text)
-          .replace(
-            'def code_change(_, n, _) when is_integer(n), do: {:ok, %{n: n}}',
-            'def code_change(_, n, _) when is_integer(n) do\n    if n > 0, do: send(self(), :grumble)\n    {:ok, %{n: n}}\n  end',
-          )
-          .replace(
-            /end\n$/,
-            `
-  @impl true
-  def handle_info(:grumble, state) do
-    require Logger
-    for _ <- 1..20, do: Logger.error("this is no good")
-    {:noreply, state}
-  end
-end
-`,
-          ),
-    })
+    const push = await herd.push({ 'lib/herd/cell.ex': grumbling('v4', migrate) })
     assert.notEqual(push.code, 0, push.stderr)
-    assert.match(push.stderr, /the new code runs, but is no good: herd-web-\d logged 20 errors in 1 s.*this is no good/)
+    assert.match(
+      push.stderr,
+      /the new code runs, but is no good: herd-web-\d logged \d+ errors in 1 s.*this is no good/,
+    )
     assert.deepEqual(await herd.versions(), ['v1', 'v1', 'v1'])
     assert.equal((await herd.sum()).sum, before)
+  })
+
+  await t.test('code that makes errors and knows no way back: new pods come with what ran before', async () => {
+    await addOne()
+    const uids = async () => (await herd.pods()).map(({ pod, address }) => `${pod} ${address}`)
+    const before = await uids()
+    const push = await herd.push({ 'lib/herd/cell.ex': grumbling('v5', oneWay) })
+    assert.notEqual(push.code, 0, push.stderr)
+    assert.match(push.stderr, /the new code runs, but is no good: herd-web-\d logged \d+ errors/)
+    assert.match(push.stderr, /taking it back failed: herd-web-\d: code_change failed in .*no way back from \d/)
+    assert.match(push.stderr, /new pods with v2 take the place of herd-web-0, herd-web-1, herd-web-2/)
+    assert.match(push.stderr, /Taken back with new pods, their state is lost: v2 is still serving/)
+    assert.deepEqual(new Set(await herd.versions()), new Set(['v1']), 'when the push ends it is over')
+    await settled(herd)
+    const after = await uids()
+    assert.deepEqual(
+      before.filter((pod) => after.includes(pod)),
+      [],
+    )
+    const info = await home.cuddle(['releases:info', '-a', app])
+    assert.match(info.stdout, /Failed/)
   })
 
   await t.test('processes in code from before are named, and killed only when that is asked for', async () => {

@@ -106,7 +106,7 @@ async function read(packets: Packets, name: string, when: string): Promise<Buffe
     return await packets.read()
   } catch (error) {
     throw new CuddleError('handshake-failed', `node ${name} ended the handshake ${when}: ${errorMessage(error)}`, {
-      hint: 'is it a distribution port, and does the node use TLS distribution where we do not (or the reverse)?',
+      hint: 'is it a distribution port, of OTP 25 or newer, and does the node use TLS distribution where we do not (or the reverse)?',
       cause: error,
     })
   }

@@ -270,8 +270,8 @@ export class BeamNode implements NodeFacts {
     return isAtom(await this.rpc('erlang', 'module_loaded', [atom('elixir')], options), 'true')
   }
 
-  /** Disconnects. What still waits fails; linked processes on the node end. */
-  close(): void {
-    this.#disconnect(new CuddleError('node-disconnected', `the connection to ${this.name} was closed by us`))
+  /** Disconnects. What still waits fails, with this reason; linked processes on the node end. */
+  close(reason = `the connection to ${this.name} was closed by us`): void {
+    this.#disconnect(new CuddleError('node-disconnected', reason))
   }
 }

@@ -10,6 +10,11 @@ export const fakeCookie = 'fake'
 export const usualFlags = 0xd07df7fbdn
 
 export interface FakeOptions {
+  /** Whose place it takes. @default fake@127.0.0.1 */
+  name?: string
+  /** Where it listens. @default 127.0.0.1, a free port */
+  host?: string
+  port?: number
   /** The answer to our name. @default `sok` */
   status?: Uint8Array | string
   /** Instead of the whole challenge. */
@@ -31,7 +36,7 @@ export async function fakePeer(
     socket.on('error', () => {})
     t.after(() => socket.destroy())
     void serve(socket, options, said)
-  }).listen(0, '127.0.0.1')
+  }).listen(options.port ?? 0, options.host ?? '127.0.0.1')
   await once(server, 'listening')
   t.after(() => server.close())
   return { port: (server.address() as { port: number }).port, said }
@@ -69,7 +74,7 @@ async function serve(socket: Socket, options: FakeOptions, said: Buffer[]): Prom
   send(status)
   if (status.toString() === 'salive' && !(await hear())) return
   if (!/^s(ok|alive)/.test(status.toString())) return void socket.end()
-  send(options.challenge ?? challengeMessage(options.flags ?? usualFlags, 77))
+  send(options.challenge ?? challengeMessage(options.name ?? fakeName, options.flags ?? usualFlags, 77))
   const reply = await hear()
   if (!reply) return
   const cookie = options.cookie ?? fakeCookie
@@ -88,8 +93,8 @@ async function serve(socket: Socket, options: FakeOptions, said: Buffer[]): Prom
   }
 }
 
-function challengeMessage(flags: bigint, challenge: number): Buffer {
-  const name = Buffer.from(fakeName)
+function challengeMessage(called: string, flags: bigint, challenge: number): Buffer {
+  const name = Buffer.from(called)
   const head = Buffer.alloc(19)
   head.write('N')
   head.writeBigUInt64BE(flags, 1)

@@ -326,7 +326,8 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                             "release-command",
                             "refused",
                             "deadline",
-                            "hot"
+                            "hot",
+                            "hot-stuck"
                           ]
                         },
                         "message": {
@@ -380,6 +381,7 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                             "committing",
                             "committed",
                             "aborted",
+                            "stuck",
                             "rolling"
                           ]
                         },
@@ -441,6 +443,13 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                               },
                               "loaded": {
                                 "type": "boolean"
+                              },
+                              "left": {
+                                "type": "string",
+                                "enum": [
+                                  "lost",
+                                  "replaced"
+                                ]
                               },
                               "processes": {
                                 "type": "integer"

@@ -37,8 +37,10 @@ export interface Attempt {
 export type AttemptResult =
   /** Those that are not `loaded` cannot be, and are to be replaced. */
   | { kind: 'forward'; pods: PodRecord[] }
-  /** Everybody runs the old code, with the old state. */
-  | { kind: 'back'; reason: string }
+  /** Nothing was touched, and never can be: such nodes take no code. */
+  | { kind: 'never'; reason: string }
+  /** Everybody runs the old code with the old state, but for the pods that are `left`. */
+  | { kind: 'back'; reason: string; pods: PodRecord[] }
   /** The new code is no good, and there is no way back but new pods. */
   | { kind: 'stuck'; reason: string; pods: PodRecord[] }
 
@@ -55,8 +57,10 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
   try {
     surveyed = await work.nodes
   } catch (error) {
-    if (left === 'committing') return { kind: 'forward', pods: targets.map((target) => recordOf(target, false)) }
-    return { kind: 'back', reason: errorMessage(error) }
+    const pods = targets.map((target) => recordOf(target, false))
+    if (left === 'committing') return { kind: 'forward', pods }
+    const never = error instanceof CuddleError && error.code === 'unsupported-otp'
+    return never ? { kind: 'never', reason: error.message } : { kind: 'back', reason: errorMessage(error), pods }
   }
   const nodes = surveyed.map(({ node }) => node)
   // Of one that was left before it was written down nothing is known, and nothing is to be undone; its nodes notice at once.
@@ -78,7 +82,13 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
   if (!reports.some(wentForward) && left !== 'committing') {
     const reason = outcome.kind === 'committed' ? 'no node took part' : withPods(outcome.reason, targets, nodes)
     if (outcome.kind === 'mixed') await restart(context, app, targets, nodes, outcome)
-    return { kind: 'back', reason }
+    const doubtful = outcome.kind === 'mixed' ? outcome.doubtful : []
+    const pods = targets.map((target, index): PodRecord => {
+      const record = recordOf(target, false)
+      if (doubtful.includes(nodes[index].name)) return { ...record, left: 'replaced' }
+      return reports[index]?.state === 'lost' ? { ...record, left: 'lost' } : record
+    })
+    return { kind: 'back', reason, pods }
   }
   const running = await Promise.all(nodes.map((node) => runsAll(node, upgrade)))
   const pods = targets.map((target, index) => recordOf(target, running[index], reports[index]))
@@ -93,7 +103,7 @@ const wentForward = (report: NodeReport | undefined) =>
 
 async function takeBack(
   { clock }: HotContext,
-  { comparison, direction }: Attempt,
+  { comparison, direction, targets }: Attempt,
   nodes: readonly BeamNode[],
   wrong: string,
   pods: PodRecord[],
@@ -101,8 +111,12 @@ async function takeBack(
   const reason = `the new code runs, but is no good: ${wrong}`
   const undo = comparison.reverse(direction === 'up' ? 'down' : 'up')
   const outcome = await hotRollout(nodes, undo, { clock })
-  if (outcome.kind === 'committed') return { kind: 'back', reason }
-  return { kind: 'stuck', reason: `${reason}; taking it back failed: ${outcome.reason}`, pods }
+  if (outcome.kind === 'committed') return { kind: 'back', reason, pods: targets.map((one) => recordOf(one, false)) }
+  return {
+    kind: 'stuck',
+    reason: `${reason}; taking it back failed: ${withPods(outcome.reason, targets, nodes)}`,
+    pods,
+  }
 }
 
 function recordOf(target: Target, loaded: boolean, report?: NodeReport): PodRecord {

@@ -1,10 +1,11 @@
 import type { Layout } from '#image'
 import type { Kube } from '#kube'
-import { type Clock, CuddleError, type Logger, rfc3339 } from '#lib'
-import { App, type HotStatus, Release, type ReleaseObject } from '../kinds.ts'
+import { type Clock, CuddleError, type Logger } from '#lib'
+import { type HotStatus, Release, type ReleaseObject } from '../kinds.ts'
 import { attempt } from './attempt.ts'
 import { decide, type Side, wantsNewPods } from './decide.ts'
 import { type Reach, reach, type Target } from './nodes.ts'
+import { askForNewPods } from './replace.ts'
 
 export interface HotContext {
   kube: Kube
@@ -26,8 +27,8 @@ export type HotResult =
   | { kind: 'loaded' }
   /** It goes out with new pods. */
   | { kind: 'roll' }
-  /** All pods run the release before. */
-  | { kind: 'failed'; reason: string }
+  /** All pods run the release before, or are to be replaced by such that do: its status says which. */
+  | { kind: 'failed'; status: HotStatus }
 
 /** A rollout that was left in the middle so often is not begun anew. */
 const maxAttempts = 3
@@ -41,7 +42,11 @@ export async function loadRelease(context: HotContext, work: HotRelease): Promis
   const known = work.after.release.status?.hot
   if (known?.state === 'committed') return { kind: 'loaded' }
   if (known?.state === 'rolling') return { kind: 'roll' }
-  if (known?.state === 'aborted') return { kind: 'failed', reason: known.reasons?.[0] ?? '' }
+  if (known?.state === 'aborted') return { kind: 'failed', status: known }
+  if (known?.state === 'stuck') {
+    await askForNewPods(context, work.after.release, work.before.objects)
+    return { kind: 'failed', status: known }
+  }
   if (wantsNewPods(work.after) !== undefined) return load(context, work, undefined)
   // The way to the nodes is made while the images are compared.
   const reached = reach(context.kube, context.clock, work.app, work.before)
@@ -79,10 +84,11 @@ async function load(context: HotContext, work: HotRelease, reached: Reach | unde
   const left = known?.state === 'loading' || known?.state === 'committing' ? known.state : undefined
   if ((status.attempts ?? 1) > maxAttempts) return roll(`the platform was interrupted ${maxAttempts} times`)
   // Who goes back wants the old version above all; who pushes may want the state more than the new version.
-  const fail = async (reason: string): Promise<HotResult> => {
+  const fail = async (reason: string, pods: HotStatus['pods'] = []): Promise<HotResult> => {
     if (after.release.spec.cause.kind === 'rollback') return roll(reason)
-    await record({ ...status, state: 'aborted', reasons: [reason] }, 'taken back on all pods')
-    return { kind: 'failed', reason }
+    const aborted: HotStatus = { ...status, state: 'aborted', reasons: [reason], pods }
+    await record(aborted, 'taken back on all pods')
+    return { kind: 'failed', status: aborted }
   }
   let targets: Target[]
   try {
@@ -109,12 +115,13 @@ async function load(context: HotContext, work: HotRelease, reached: Reach | unde
     await record({ ...begun, state: 'committed', pods: result.pods }, `${name} is loaded`)
     return { kind: 'loaded' }
   }
-  if (result.kind === 'stuck') {
-    // New pods of the release before, one after the other, as for `cuddle ps:restart`.
-    const restarts = { '*': rfc3339(context.clock.now()) }
-    await context.kube.patch(App, { name: app }, { spec: { restarts } })
-  }
-  return fail(result.reason)
+  if (result.kind === 'never') return roll(result.reason)
+  if (result.kind === 'back') return fail(result.reason, result.pods)
+  if (after.release.spec.cause.kind === 'rollback') return roll(result.reason)
+  const stuck: HotStatus = { ...begun, state: 'stuck', reasons: [result.reason], pods: result.pods }
+  await record(stuck, `replacing the pods with v${before.release.spec.number}`)
+  await askForNewPods(context, after.release, before.objects)
+  return { kind: 'failed', status: stuck }
 }
 
 async function recordStatus(kube: Kube, release: ReleaseObject, hot: HotStatus, message: string): Promise<void> {

@@ -1,13 +1,14 @@
 import type { Layout } from '#image'
 import type { Kube, KubeObject } from '#kube'
 import type { Axn } from '#operator'
-import type { AppObject, Failure, ReleaseObject } from '../kinds.ts'
+import type { AppObject, Failure, HotStatus, ReleaseObject } from '../kinds.ts'
 import { releaseConfig } from '../releases.ts'
 import { effectiveObjects } from '../scale.ts'
 import type { HotResult } from './drive.ts'
 import { statefulSets } from './objects.ts'
 
 export { hotLines } from './lines.ts'
+export { asksForNewPods } from './replace.ts'
 
 /** Whether a release is one that may be loaded, or asks to be. */
 export function wantsHot({ spec }: ReleaseObject, objects: readonly KubeObject[]): boolean {
@@ -40,11 +41,20 @@ export async function hotRelease(
   return loadRelease({ kube, clock, log, layout }, { app, before, after, releases })
 }
 
-/** The report of a release that could not be loaded. */
-export function hotFailure(app: string, reason: string): Failure {
+/** The report of a release that could not be loaded, or had to be taken back. */
+export function hotFailure(app: string, { state, reasons = [], pods = [] }: HotStatus): Failure {
+  const [reason = 'no reason given'] = reasons
+  if (state === 'stuck') {
+    return {
+      reason: 'hot-stuck',
+      message: reason,
+      next: `fix it and push again; cuddle releases:info -a ${app} shows this report`,
+    }
+  }
   return {
     reason: 'hot',
     message: `its code could not be loaded: ${reason}`,
+    pod: pods.find(({ left }) => left)?.pod,
     next: `fix it and push again, or let it have new pods: git push -o rolling; cuddle releases:info -a ${app} shows this report`,
   }
 }

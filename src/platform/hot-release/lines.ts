@@ -5,6 +5,11 @@ const count = (number: number, one: string, many = `${one}s`) =>
   `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`
 const milliseconds = (ms: number) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`)
 
+const fates = {
+  lost: 'does not answer: it goes back by itself, or has ended and starts again with',
+  replaced: 'may be neither old nor new, and is replaced by a new pod with',
+}
+
 function named(label: string, modules: readonly string[] = []): string[] {
   if (modules.length === 0) return []
   const shown = modules.slice(0, 8).map(readable).join(', ')
@@ -40,7 +45,14 @@ export function hotLines(hot: HotStatus | undefined, release: string): string[] 
       lines.push(...problems.map((problem) => `         ${problem}`))
     }
   } else if (state === 'aborted') {
-    lines.push('       taken back on all pods: every process has its old code and state')
+    const odd = pods.filter(({ left }) => left)
+    const whose = odd.length === 0 ? 'on all pods: every process' : ': every process of the other pods'
+    lines.push(`       taken back${odd.length === 0 ? ' ' : ''}${whose} has its old code and state`)
+    for (const { pod, left } of odd) lines.push(`       ✗ ${pod}  ${fates[left!]} v${hot.from}`)
+  } else if (state === 'stuck') {
+    lines.push(
+      `       it cannot be taken back: new pods with v${hot.from} take the place of ${pods.map(({ pod }) => pod).join(', ')}`,
+    )
   } else if (state === 'rolling') {
     lines.push('-----> With new pods instead:', ...reasons.map((line) => `       - ${line}`))
   }

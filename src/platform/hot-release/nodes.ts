@@ -15,6 +15,8 @@ import { statefulSets } from './objects.ts'
  */
 const ourName = 'rem-cuddle-hot@127.0.0.1'
 const connectMs = 5_000
+/** The first OTP whose nodes can be told to load code: what the helper uses is there from it on, and nothing older is tested. */
+const oldestOtp = 25
 
 /** A pod whose code can be changed while it runs. */
 export interface Target extends LoadedPod {
@@ -65,7 +67,10 @@ function isReady(pod: objects.Pod): boolean {
 export interface Reach {
   /** @throws as {@link findTargets} */
   targets: Promise<Target[]>
-  /** In the order of the targets, looked at; all, or none. @throws CuddleError `unreachable`, which names the pod */
+  /**
+   * In the order of the targets, looked at; all, or none.
+   * @throws CuddleError that names the pod: `unsupported-otp` for one that will never take code, else `unreachable`
+   */
   nodes: Promise<SurveyedNode[]>
   close(): void
 }
@@ -90,11 +95,17 @@ async function connectAll(
   signal?: AbortSignal,
 ): Promise<BeamNode[]> {
   const settled = await Promise.allSettled(
-    targets.map(({ beam }) => dial(kube, beam, { ourName, clock, signal, timeoutMs: connectMs })),
+    targets.map(async ({ beam }) => {
+      const node = await dial(kube, beam, { ourName, clock, signal, timeoutMs: connectMs })
+      if (Number.parseInt(node.otpRelease, 10) >= oldestOtp) return node
+      node.close()
+      throw new CuddleError('unsupported-otp', `its node runs OTP ${node.otpRelease}, older than OTP ${oldestOtp}`)
+    }),
   )
   const failed = settled.findIndex(({ status }) => status === 'rejected')
   if (failed < 0) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   for (const one of settled) if (one.status === 'fulfilled') one.value.close()
   const { reason } = settled[failed] as PromiseRejectedResult
-  throw new CuddleError('unreachable', `${targets[failed].pod}: ${errorMessage(reason)}`, { cause: reason })
+  const code = reason instanceof CuddleError && reason.code === 'unsupported-otp' ? reason.code : 'unreachable'
+  throw new CuddleError(code, `${targets[failed].pod}: ${errorMessage(reason)}`, { cause: reason })
 }

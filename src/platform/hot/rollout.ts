@@ -1,5 +1,5 @@
 import { atom, type BeamNode, type Term, textOf } from '#beam'
-import { type Clock, errorMessage, systemClock } from '#lib'
+import { type Clock, CuddleError, errorMessage, systemClock } from '#lib'
 import { type PreparedNode, prepareNode, type SurveyedNode } from './node-upgrade.ts'
 import type { NodeReport } from './report.ts'
 import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
@@ -32,9 +32,13 @@ const everyMs = 250
 
 const asked = { timeoutMs: silentMs, output: 'ignore' } as const
 
+const silence = `it has not answered for ${silentMs / 1000} s`
+
 function lose(node: BeamNode, error: unknown, reports: Map<string, NodeReport>): void {
-  node.close()
-  reports.set(node.name, { state: 'lost', reason: errorMessage(error), told: 'apply' })
+  const silent = error instanceof CuddleError && error.code === 'call-timeout'
+  const reason = silent ? silence : errorMessage(error)
+  node.close(reason)
+  reports.set(node.name, { state: 'lost', reason, told: 'apply' })
 }
 
 /** Disconnects from a node that hangs: all others wait for it with their processes suspended. @returns what ends the watch */
@@ -47,7 +51,7 @@ function givenUpWhenSilent(node: BeamNode, clock: Clock): () => void {
     }
   }
   watch().catch(() => {
-    if (!stop.signal.aborted) node.close()
+    if (!stop.signal.aborted) node.close(silence)
   })
   return () => stop.abort()
 }
