@@ -31,6 +31,22 @@ test('items are what JSON.parse makes of them, without the managedFields of thei
   for (const item of wanted) if (Array.isArray(item.metadata?.managedFields)) delete item.metadata.managedFields
   assert.deepEqual(read(listOf(items)), wanted)
   assert.deepEqual(read(listOf([])), [])
+  const named = items.map((item) => ({ apiVersion: 'v1', kind: 'Pod', ...item }))
+  assert.deepEqual(
+    read(listOf(named)),
+    wanted.map((item) => ({ apiVersion: 'v1', kind: 'Pod', ...item })),
+  )
+})
+
+test('what looks like the end of an item or of managedFields, and is none, misleads nobody', () => {
+  const claims = [{ metadata: { name: 'x' } }, { metadata: { name: 'y' } }]
+  const items = Array.from({ length: 9 }, (_, index) => ({
+    metadata: { name: `s${index}`, managedFields: index % 2 ? managedFields : [{ manager: 'm' }] },
+    spec: index % 3 ? {} : { claims, template: { metadata: { managedFields } } },
+  }))
+  const wanted = structuredClone(items) as any[]
+  for (const item of wanted) delete item.metadata.managedFields
+  assert.deepEqual(read(listOf(items)), wanted)
 })
 
 test('a list that was cut is an error wherever it was cut', () => {

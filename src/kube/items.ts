@@ -27,49 +27,121 @@ export function readListHead(text: string): ListHead | undefined {
 /**
  * Parses the items of a list one after the other, from where the first begins, so that what is dropped of one is gone before the next
  * is made. metadata.managedFields are cut out unread: half of what a list holds, and the slow half. Throws what JSON.parse throws.
+ *
+ * Where an item ends is guessed from how the first begins, which takes no look at most of the text. A wrong guess does not parse, for no
+ * object is the beginning of another; then the text is gone through.
  */
 export function* parseItems(text: string, from: number): Generator<any> {
+  const first = /\{"\w+":["{]/y
+  first.lastIndex = from
+  const border = `},${first.exec(text)?.[0]}`
+  const lastEnd = text.lastIndexOf(']')
+  let fields = from
+  let wrong = 0
   let start = from
   while (text.charCodeAt(start) === openBrace) {
-    const { end, cutFrom, cutTo } = findItem(text, start)
-    yield JSON.parse(cutTo > 0 ? text.slice(start, cutFrom) + text.slice(cutTo, end) : text.slice(start, end))
-    start = text.charCodeAt(end) === comma ? end + 1 : end
+    if (fields >= 0 && fields < start) fields = text.indexOf(managedFields, start)
+    const next = text.indexOf(border, start)
+    const end = next < 0 ? lastEnd : next + 1
+    let item = wrong < tolerated ? parseGuess(text, start, end, fields) : undefined
+    if (item) start = end
+    else {
+      wrong++
+      const found = findItem(text, start)
+      item = JSON.parse(without(text, start, found.end, found))
+      start = found.end
+    }
+    yield item
+    if (text.charCodeAt(start) === comma) start++
   }
   if (text.charCodeAt(start) !== closeBracket) throw new SyntaxError('the list ends within its items')
 }
 
-/** The end of an object, and where in it the managedFields of its metadata lie with one of the commas around them (0 = nowhere). */
-function findItem(text: string, start: number): { end: number; cutFrom: number; cutTo: number } {
+const metadata = '"metadata"'
+const managedFields = '"managedFields":['
+/** So many wrong guesses, and the items are of a kind that is not for guessing. */
+const tolerated = 3
+
+function parseGuess(text: string, start: number, end: number, fields: number): object | undefined {
+  let cut: Cut = nothing
+  if (fields >= 0 && fields < end) {
+    const close = text.indexOf(']', fields)
+    if (close < 0 || close >= end || !isOfMetadata(text, start, fields)) return undefined
+    cut = withComma(text, fields, close + 1)
+  }
+  try {
+    return JSON.parse(without(text, start, end, cut))
+  } catch {
+    return undefined
+  }
+}
+
+/** A part of the text; nothing if it ends at 0. */
+interface Cut {
+  cutFrom: number
+  cutTo: number
+}
+
+const nothing: Cut = { cutFrom: 0, cutTo: 0 }
+
+function without(text: string, start: number, end: number, { cutFrom, cutTo }: Cut): string {
+  return cutTo > 0 ? text.slice(start, cutFrom) + text.slice(cutTo, end) : text.slice(start, end)
+}
+
+/** A member of an object with one of the commas around it. */
+function withComma(text: string, cutFrom: number, cutTo: number): Cut {
+  if (text.charCodeAt(cutTo) === comma) return { cutFrom, cutTo: cutTo + 1 }
+  return { cutFrom: text.charCodeAt(cutFrom - 1) === comma ? cutFrom - 1 : cutFrom, cutTo }
+}
+
+/** Does what stands at `at` lie in the metadata of the object itself? */
+function isOfMetadata(text: string, start: number, at: number): boolean {
+  let depth = 0
+  let inMetadata = false
+  for (let index = start; index < at; index++) {
+    const code = text.charCodeAt(index)
+    if (code === quote) {
+      const begin = index
+      index = closingQuote(text, begin)
+      if (depth === 1 && text.charCodeAt(index + 1) === colon) inMetadata = text.startsWith(metadata, begin)
+    } else if (code === openBrace || code === openBracket) depth++
+    else if (code === closeBrace || code === closeBracket) depth--
+  }
+  return depth === 2 && inMetadata
+}
+
+function closingQuote(text: string, begin: number): number {
+  let index = begin + 1
+  for (; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === quote) break
+    if (code === backslash) index++
+  }
+  return index
+}
+
+/** The end of an object, and where in it the managedFields of its metadata lie. */
+function findItem(text: string, start: number): Cut & { end: number } {
   let depth = 0
   let inMetadata = false
   let cutFrom = 0
-  let cutTo = 0
-  let cutting = false
+  let cut = nothing
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === quote) {
       const begin = at
-      for (at++; at < text.length; at++) {
-        const inner = text.charCodeAt(at)
-        if (inner === quote) break
-        if (inner === backslash) at++
-      }
+      at = closingQuote(text, at)
       if (depth > 2) continue
       const isKey = text.charCodeAt(at + 1) === colon
-      if (depth === 1 && isKey) inMetadata = at - begin === 9 && text.startsWith('metadata', begin + 1)
-      else if (inMetadata && isKey && at - begin === 14 && text.charCodeAt(at + 2) === openBracket) {
-        cutting = text.startsWith('managedFields', begin + 1)
-        if (cutting) cutFrom = begin
-      }
+      if (depth === 1 && isKey) inMetadata = text.startsWith(metadata, begin)
+      else if (inMetadata && isKey && text.startsWith(managedFields, begin)) cutFrom = begin
     } else if (code === openBrace || code === openBracket) depth++
     else if (code === closeBrace || code === closeBracket) {
       depth--
-      if (depth === 0) return { end: at + 1, cutFrom, cutTo }
-      if (cutting && depth === 2) {
-        cutting = false
-        cutTo = at + 1
-        if (text.charCodeAt(cutTo) === comma) cutTo++
-        else if (text.charCodeAt(cutFrom - 1) === comma) cutFrom--
+      if (depth === 0) return { end: at + 1, ...cut }
+      if (cutFrom > 0 && depth === 2) {
+        cut = withComma(text, cutFrom, at + 1)
+        cutFrom = 0
       }
     }
   }
