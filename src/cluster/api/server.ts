@@ -1,10 +1,8 @@
 import { constants } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { createSecureServer, Http2ServerRequest, Http2ServerResponse, SecureServerOptions } from 'node:http2'
+import type { createSecureServer, SecureServerOptions } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { promisify } from 'node:util'
-import { gzip, constants as zlib } from 'node:zlib'
 import type { Transport } from '#kube'
 import { type Clock, CuddleError, errorMessage, type Logger, silentLogger, systemClock } from '#lib'
 import type { Pki } from '../pki/index.ts'
@@ -17,7 +15,8 @@ import { startCrdCleanup } from './crd-cleanup.ts'
 import { handle } from './handler.ts'
 import { ListCache } from './list-cache.ts'
 import { Registry } from './registry.ts'
-import type { Api, ApiRequest, ApiResponse, Lazy, Sink, User } from './request.ts'
+import type { Api, ApiRequest, ApiResponse, Lazy, User } from './request.ts'
+import { type Request, type Response, send } from './send.ts'
 import { badRequest, StatusError, tooLarge } from './status.ts'
 import { localTransport } from './transport.ts'
 
@@ -49,11 +48,6 @@ const controlUser: User = {
   name: 'system:kube-controller-manager',
   groups: ['system:masters', 'system:authenticated'],
 }
-const gzipFrom = 128 * 1024
-/** Up to here a body is sent at once. */
-const wholeUpTo = 64 * 1024
-const largestWrite = 256 * 1024
-const compress = promisify(gzip)
 /** Made once: an abort without a reason builds a DOMException for every request. */
 const clientGone = new Error('the client has gone')
 
@@ -73,9 +67,6 @@ function lazy<T extends { close(): void }>(start: () => Promise<T>): Lazy<T> {
 }
 
 const streamPath = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)\/?(\?|$)/
-
-type Request = Http2ServerRequest
-type Response = Http2ServerResponse
 
 /** Starts the API server: HTTPS with HTTP/1.1 and h2. CuddleError `port-taken` when the port is in use. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
@@ -265,65 +256,4 @@ function readBody(request: Request, limit: number): Promise<Buffer> {
     })
     request.on('error', reject)
   })
-}
-
-async function send(request: Request, response: Response, answer: ApiResponse, signal: AbortSignal): Promise<void> {
-  const { status, headers, body } = answer
-  for (const name in headers) response.setHeader(name, headers[name] as string)
-  if (typeof body === 'function') {
-    response.writeHead(status)
-    if (request.method === 'HEAD') {
-      response.end()
-      return
-    }
-    // Headers must be on their way before the first event, or the client waits.
-    if ('flushHeaders' in response) (response as unknown as { flushHeaders(): void }).flushHeaders()
-    body(sinkOf(response, signal))
-    return
-  }
-  let pieces = body instanceof Buffer ? [body] : (body as readonly Buffer[])
-  let length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  if (
-    length > gzipFrom &&
-    !headers['content-encoding'] &&
-    /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
-  ) {
-    pieces = [await compress(Buffer.concat(pieces), { level: zlib.Z_BEST_SPEED })]
-    length = pieces[0].length
-    response.setHeader('content-encoding', 'gzip')
-    response.setHeader('vary', 'Accept-Encoding')
-  }
-  if (status !== 304) response.setHeader('content-length', length)
-  response.writeHead(status)
-  if (request.method === 'HEAD' || status === 304) response.end()
-  else if (length <= wholeUpTo) response.end(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces))
-  else await sendPieces(response, pieces, signal)
-}
-
-/** A long body goes out piece by piece: the next is encrypted when the socket has taken the last, while it is in the CPU's cache. */
-async function sendPieces(response: Response, pieces: readonly Buffer[], signal: AbortSignal): Promise<void> {
-  if ('flushHeaders' in response) (response as unknown as { flushHeaders(): void }).flushHeaders()
-  const gone = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-  for (const piece of pieces) {
-    for (let start = 0; start < piece.length; start += largestWrite) {
-      const part = piece.length <= largestWrite ? piece : piece.subarray(start, start + largestWrite)
-      const taken = new Promise<void>((resolve) => response.write(part, () => resolve()))
-      await Promise.race([taken, gone])
-      if (signal.aborted) return
-    }
-  }
-  response.end()
-}
-
-function sinkOf(response: Response, signal: AbortSignal): Sink {
-  return {
-    write: (chunk) => void response.write(chunk),
-    end: () => void response.end(),
-    destroy: () => (response.stream ? response.stream.destroy() : (response as unknown as Socket).destroy()),
-    onDrain: (fn) => void response.on('drain', fn),
-    get buffered() {
-      return response.writableLength
-    },
-    signal,
-  }
 }
