@@ -1,9 +1,10 @@
-import { type Clock, isObject, systemClock } from '#lib'
+import { type Clock, systemClock } from '#lib'
 import { isGone, isNotFound } from './errors.ts'
+import { events } from './events.ts'
 import { type HttpOptions, lines, sendJson } from './http.ts'
 import { allPages, typed } from './pages.ts'
 import { listQuery, pathOf, query, watchQuery } from './paths.ts'
-import type { AttachOptions, DeleteOptions, Kube, ResourceType, Transport, WatchEvent, WriteOptions } from './types.ts'
+import type { AttachOptions, DeleteOptions, Kube, ResourceType, Transport, WriteOptions } from './types.ts'
 
 export interface KubeOptions {
   /** Also the field manager of writes that name none (up to the first `/`). @default cuddle */
@@ -90,11 +91,9 @@ export function createKube(transport: Transport, options: KubeOptions = {}): Kub
       await sendJson(http, 'DELETE', path + query(listQuery(options)), send)
     },
 
-    async *watch(type, options = {}) {
+    watch(type, options = {}) {
       const path = pathOf(type, options.namespace ? { namespace: options.namespace } : {})
-      for await (const line of lines(http, path + query(watchQuery(options)), { signal: options.signal })) {
-        if (line !== '') yield watchEvent(line)
-      }
+      return events(http, path + query(watchQuery(options)), options.signal)
     },
 
     logs(name, namespace, { signal, ...options } = {}) {
@@ -176,18 +175,6 @@ function objectPath(
     ...(ref.namespace && { namespace: ref.namespace }),
     ...(subresource && { subresource }),
   })
-}
-
-function watchEvent(line: string): WatchEvent<any> {
-  let event: unknown
-  try {
-    event = JSON.parse(line)
-  } catch (error) {
-    throw new Error('the watch stream was cut within an event', { cause: error })
-  }
-  if (!isObject(event) || typeof event['type'] !== 'string' || !isObject(event['object']))
-    throw new Error('the watch stream holds something that is no event')
-  return event as unknown as WatchEvent<any>
 }
 
 function deleteBody(options: DeleteOptions): object | undefined {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Clock, nodeHttp, nodeHttps, systemClock } from '#lib'
+import { chunksOf } from './chunks.ts'
 import type { ClusterConfig } from './config.ts'
 import type { Transport, TransportRequest, TransportResponse } from './types.ts'
 
@@ -53,7 +54,7 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
       outgoing.once('response', (incoming) => {
         answered = true
         if (incoming.statusCode === 401) token.expire()
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming })
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: chunksOf(incoming) })
       })
       outgoing.once('error', (error: NodeJS.ErrnoException) => {
         // the server closed an idle connection just as we used it: nothing was done, so the same again is safe
@@ -84,11 +85,11 @@ export function httpTransport(config: ClusterConfig, options: { clock?: Clock } 
       outgoing.once('upgrade', (incoming, socket, head) => {
         socket.setNoDelay(true)
         if (head.length > 0) socket.unshift(head)
-        resolve({ status: 101, headers: incoming.headers, body: incoming, socket })
+        resolve({ status: 101, headers: incoming.headers, body: chunksOf(incoming), socket })
       })
       outgoing.once('response', (incoming) => {
         if (incoming.statusCode === 401) token.expire()
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming })
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: chunksOf(incoming) })
       })
       outgoing.once('error', reject)
       outgoing.end()
