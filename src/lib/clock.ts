@@ -35,9 +35,14 @@ export const systemClock: Clock = {
   },
 }
 
+let lastSecond = { at: Number.NaN, text: '' }
+
 /** RFC 3339 with whole seconds, as Kubernetes' metav1.Time is written. */
 export function rfc3339(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z')
+  const at = Math.floor(ms / 1000)
+  // Most of what is stamped is stamped now.
+  if (lastSecond.at !== at) lastSecond = { at, text: new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z') }
+  return lastSecond.text
 }
 
 /** RFC 3339 with exactly six fractional digits, as Kubernetes' metav1.MicroTime demands (three are refused with 400). */

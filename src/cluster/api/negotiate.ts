@@ -6,10 +6,10 @@ import type { ApiRequest, ApiResponse } from './request.ts'
 import { badRequest, StatusError } from './status.ts'
 
 export interface Format {
-  as: 'object' | 'table' | 'partial'
+  readonly as: 'object' | 'table' | 'partial'
   /** Table v1beta1 is asked for by old kubectls; the shape is the same. */
-  version: string
-  yaml: boolean
+  readonly version: string
+  readonly yaml: boolean
 }
 
 const accepted = 'application/json, application/yaml, application/vnd.kubernetes.protobuf'
@@ -24,17 +24,19 @@ const streamed = ['application/json;stream=watch', 'application/vnd.kubernetes.p
 /** 406 before anything else is looked at, where not even the type of an alternative is one that is produced here. */
 export function checkAcceptable(request: ApiRequest, collection: boolean): void {
   const header = request.headers['accept']
-  if (!header) return
+  if (!header || header === 'application/json') return
   const types = header.split(',').map((alternative) => alternative.split(';', 1)[0].trim())
   if (types.some((type) => type === '*/*' || produced.includes(type))) return
   const list = [...produced, ...(collection ? streamed : [])].join(', ')
   throw new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${list}`, {})
 }
 
+const plain: Format = { as: 'object', version: '', yaml: false }
+
 /** Reads the Accept header, left to right: the first alternative that can be served wins. Throws 406 when none can. */
 export function negotiate(request: ApiRequest): Format {
   const header = request.headers['accept']
-  if (!header) return { as: 'object', version: '', yaml: false }
+  if (!header || header === 'application/json') return plain
   for (const alternative of header.split(',')) {
     const [type, ...parameters] = alternative.split(';').map((part) => part.trim())
     const media = type.toLowerCase()

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '#lib'
+import { type Clock, type Logger, rfc3339 } from '#lib'
 import type { ResourceInfo } from '../machinery/index.ts'
 import type { Pki } from '../pki/index.ts'
 import type { Store } from '../store/index.ts'
@@ -115,5 +115,5 @@ export function idOf(namespace: string | undefined, name: string): string {
 
 /** metav1.Time of now. */
 export function nowOf(api: Api): string {
-  return new Date(api.clock.now()).toISOString().replace(/\.\d{3}Z$/, 'Z')
+  return rfc3339(api.clock.now())
 }

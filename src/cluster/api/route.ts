@@ -54,9 +54,9 @@ export function segments(path: string): string[] {
     .split('/')
     .filter((part) => part !== '')
     .map((part) => {
-      let text: string
+      let text = part
       try {
-        text = decodeURIComponent(part)
+        if (part.includes('%')) text = decodeURIComponent(part)
       } catch {
         throw badRequest(`invalid path segment ${JSON.stringify(part)}`)
       }

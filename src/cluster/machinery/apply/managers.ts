@@ -1,4 +1,4 @@
-import { isObject, rfc3339, stableStringify } from '#lib'
+import { isObject, rfc3339 } from '#lib'
 import { type FieldSet, fromFields, insert, isEmptySet, toFields, union } from './set.ts'
 
 /** One owner of fields: an entry of metadata.managedFields, decoded. */
@@ -34,13 +34,12 @@ for (const field of [
 ])
   insert(untracked, ['f:metadata', `f:${field}`])
 
+/** As Kubernetes writes it, for conflicts are told in its order. */
 export function idOf(entry: Pick<Manager, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string {
-  return stableStringify({
-    manager: entry.manager,
-    operation: entry.operation,
-    apiVersion: entry.operation === 'Apply' ? undefined : entry.apiVersion,
-    subresource: entry.subresource || undefined,
-  })
+  const text = JSON.stringify
+  const version = entry.operation === 'Apply' ? '' : `"apiVersion":${text(entry.apiVersion)},`
+  const part = entry.subresource ? `,"subresource":${text(entry.subresource)}` : ''
+  return `{${version}"manager":${text(entry.manager)},"operation":${text(entry.operation)}${part}}`
 }
 
 /** `[{}]`: the client asks for all ownership to be forgotten. */
