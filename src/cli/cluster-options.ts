@@ -52,7 +52,13 @@ export function chooseCluster(
     return undefined
   }
   const kubeconfig = values.kubeconfig === undefined ? before!.kubeconfig : resolve(cwd, values.kubeconfig)
-  if (!existsSync(kubeconfig)) throw new CuddleError('kubeconfig', `there is no file ${kubeconfig}`)
+  if (!existsSync(kubeconfig)) {
+    const hint =
+      values.kubeconfig === undefined
+        ? "name it anew with --kubeconfig FILE; cuddle up --embedded goes back to this machine's own cluster"
+        : 'it takes what kubectl works with, for instance ~/.kube/config'
+    throw new CuddleError('kubeconfig', `there is no file ${kubeconfig}`, { hint })
+  }
   // What was said of another file does not hold for this one.
   const same = before?.kubeconfig === kubeconfig ? before : undefined
   const context: string | undefined = values.context ?? same?.context

@@ -40,6 +40,14 @@ test('what is mistyped is named, with what was most likely meant', () => {
   }
 })
 
+test('a command to run that does not stand behind -- is told where it belongs', () => {
+  const run = { ...command, positionals: [0, 0] as const }
+  assert.throws(
+    () => parseWords('run', run, ['-a', 'shop', 'ls', '-l', 'a b']),
+    (error) => error instanceof CuddleError && error.hint === "cuddle run -a shop -- ls -l 'a b'",
+  )
+})
+
 test('every command has a summary, an example that calls it, and a help page', async () => {
   for (const [name, entry] of Object.entries(verbs)) {
     const { default: loaded } = await entry.load()
@@ -49,5 +57,15 @@ test('every command has a summary, an example that calls it, and a help page', a
       `${name} has an example`,
     )
     assert.match(helpOf(name, loaded), /usage: cuddle/)
+  }
+})
+
+test('help fits the terminal', async () => {
+  for (const width of [60, 80, 120]) {
+    for (const [name, entry] of Object.entries(verbs)) {
+      const { default: loaded } = await entry.load()
+      const [text] = helpOf(name, loaded, width).split(/\nexamples?:\n/)
+      for (const line of text.split('\n')) if (!line.startsWith('usage:')) assert.ok(line.length <= width, line)
+    }
   }
 })

@@ -63,6 +63,23 @@ export const appOption: Record<string, Option> = {
   app: { type: 'string', short: 'a', value: 'NAME', describe: 'the app; else the one this folder is connected to' },
 }
 
+/** Where the descriptions of options begin. */
+const optionColumn = 31
+
+/** Text in lines of at most `width` columns; a longer word has a line of its own. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(/\s+/)) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = ''
+    }
+    line += line === '' ? word : ` ${word}`
+  }
+  return [...lines, line]
+}
+
 /** Reads the words after the verb. @throws CuddleError `usage` that names what is wrong */
 export function parseWords(
   verb: string,
@@ -79,6 +96,15 @@ export function parseWords(
     config[name] = { type, ...(short && { short }), ...(multiple && { multiple }) }
   const usage = (message: string, better = hint) => new CuddleError('usage', message, { hint: better })
   const parsed = parseArgs({ args: [...own], options: config, allowPositionals: true, strict: false, tokens: true })
+  const [least, most] = command.positionals ?? [0, 0]
+  const first = parsed.tokens.find((token) => token.kind === 'positional')
+  if (command.rest && most === 0 && first) {
+    const behind = [...own.slice(first.index), ...rest].map(quote).join(' ')
+    throw usage(
+      `${verb} takes its command behind --`,
+      ['cuddle', verb, ...own.slice(0, first.index), '--', behind].join(' '),
+    )
+  }
   for (const token of parsed.tokens) {
     if (token.kind !== 'option') continue
     const option = options[token.name]
@@ -91,7 +117,6 @@ export function parseWords(
     if (option.type === 'boolean' && token.value !== undefined) throw usage(`${token.rawName} takes no value`)
   }
   if (rest.length > 0 && !command.rest) throw usage(`${verb} takes nothing after --`)
-  const [least, most] = command.positionals ?? [0, 0]
   const { positionals } = parsed
   if (!parsed.values.help) {
     if (positionals.length < least) throw usage(`${verb} needs ${command.usage ?? 'an argument'}`)
@@ -100,18 +125,27 @@ export function parseWords(
   return { values: parsed.values, positionals, rest }
 }
 
-/** The text of `cuddle VERB --help`. */
-export function helpOf(verb: string, command: Command): string {
+/** A word as a shell takes it. */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** The text of `cuddle VERB --help`, in lines of at most `width` columns but for examples. */
+export function helpOf(verb: string, command: Command, width = 80): string {
   const lines = [
-    `${command.summary}`,
+    ...wrap(command.summary, width),
     '',
     `usage: cuddle ${verb}${command.usage ? ` ${command.usage}` : ''} [options]${command.rest ? ' -- COMMAND' : ''}`,
   ]
-  if (command.describe) lines.push('', command.describe)
+  for (const paragraph of command.describe?.split('\n\n') ?? []) lines.push('', ...wrap(paragraph, width))
   lines.push('', 'options:')
   for (const [name, option] of Object.entries({ ...command.options, ...globalOptions })) {
     const flag = `${option.short ? `-${option.short}, ` : '    '}--${name}${option.type === 'string' ? ` ${option.value ?? 'VALUE'}` : ''}`
-    lines.push(`  ${flag.padEnd(28)} ${option.describe}`)
+    const [first, ...more] = wrap(option.describe, width - optionColumn)
+    lines.push(
+      `${`  ${flag}`.padEnd(optionColumn - 1)} ${first}`,
+      ...more.map((line) => ' '.repeat(optionColumn) + line),
+    )
   }
   lines.push(
     '',

@@ -4,7 +4,7 @@ import { createKube, httpTransport, loadKubeConfig } from '#kube'
 import { CuddleError, systemClock } from '#lib'
 import type { Context } from '#platform'
 import type { Invocation } from './command.ts'
-import { paths, readConfig } from './home.ts'
+import { livePid, paths, readConfig } from './home.ts'
 
 /** Connects a verb to the cluster of this home: its own, or the one that `cuddle up --kubeconfig` named, as its user. */
 export function connect(invocation: Invocation): Context {
@@ -23,6 +23,10 @@ export function notRunning(home: string, cause?: unknown): CuddleError {
   if (cluster) {
     const hint = `is it up, and can it be reached from here? kubectl --kubeconfig ${cluster.kubeconfig} version`
     return new CuddleError('unreachable', `the cluster of ${cluster.kubeconfig} does not answer`, { hint, cause })
+  }
+  if (livePid(paths(home).supervisorPid, home) !== undefined) {
+    const hint = 'it starts, or starts again after a failure: try again in a moment; cuddle status'
+    return new CuddleError('unreachable', `the cluster of ${home} does not answer yet`, { hint, cause })
   }
   return new CuddleError('not-running', `no cluster is running for ${home}`, { hint: 'cuddle up', cause })
 }

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CuddleError, errorMessage, suggest } from '#lib'
+import { CuddleError, errorMessage } from '#lib'
 import { type Command, helpOf, type Invocation, parseWords } from './command.ts'
 import { homeDirectory } from './home.ts'
+import { nearVerbs } from './near.ts'
 import { Output } from './output.ts'
 import { verbs } from './verbs.ts'
 
@@ -24,14 +25,15 @@ async function main(words: readonly string[]): Promise<number> {
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  const [verb, ...others] = words
   try {
-    const [verb, ...others] = words
     if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h')
       return await help(out, verb === 'help' ? others[0] : undefined)
     const command = await load(verb === '--version' || verb === '-v' ? 'version' : verb)
+    refuseTwoWords(verb, others)
     const parsed = parseWords(verb, command, others)
     if (parsed.values.help) {
-      out.print(helpOf(verb, command))
+      out.print(helpOf(verb, command, out.columns))
       return 0
     }
     const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -41,22 +43,31 @@ async function main(words: readonly string[]): Promise<number> {
     out.done()
     // Loaded here, for `up` has no need of the client.
     const { isUnreachable, notRunning } = await import('./connect.ts')
-    return fail(out, isUnreachable(error) ? notRunning(home, error) : (fileError(error, home) ?? error), env)
+    const told = isUnreachable(error) ? notRunning(home, error) : (fileError(error, home) ?? error)
+    return fail(out, told, env, verb && Object.hasOwn(verbs, verb) ? `cuddle ${verb} --help` : undefined)
   }
 }
 
 async function load(verb: string): Promise<Command> {
-  const entry = verbs[verb]
-  if (entry) return (await entry.load()).default
-  const near = suggest(verb, Object.keys(verbs))
+  if (Object.hasOwn(verbs, verb)) return (await verbs[verb].load()).default
+  const near = nearVerbs(verb, Object.keys(verbs)).map((name) => `cuddle ${name}`)
   throw new CuddleError('usage', `there is no command "${verb}"`, {
-    hint: near ? `did you mean cuddle ${near}?` : 'cuddle help lists all commands',
+    hint: near.length > 0 ? `did you mean ${near.join(', ')}?` : 'cuddle help lists all commands',
+  })
+}
+
+/** Elsewhere `config set` is two words; here it is `config:set`. @throws CuddleError `usage` */
+function refuseTwoWords(verb: string, [second]: readonly string[]): void {
+  const whole = `${verb}:${second}`
+  if (!Object.hasOwn(verbs, whole)) return
+  throw new CuddleError('usage', `${verb} takes no "${second}"`, {
+    hint: `did you mean cuddle ${whole}?`,
   })
 }
 
 async function help(out: Output, verb: string | undefined): Promise<number> {
   if (verb !== undefined) {
-    out.print(helpOf(verb, await load(verb)))
+    out.print(helpOf(verb, await load(verb), out.columns))
     return 0
   }
   out.print('cuddle: git push, and it is live. BEAM and Kubernetes, better together.\n')
@@ -92,7 +103,8 @@ function fileError(error: unknown, home: string): CuddleError | undefined {
   return new CuddleError('disk', `${problem}: ${path ?? home}`, { hint, cause: error })
 }
 
-function fail(out: Output, error: unknown, env: Record<string, string | undefined>): number {
+/** Says what went wrong and what to do next: the error's own hint, else for wrong usage the help of the command. */
+function fail(out: Output, error: unknown, env: Record<string, string | undefined>, usageHint?: string): number {
   if (!(error instanceof CuddleError)) {
     const code = (error as { code?: unknown }).code
     if (out.json) out.data({ error: { code: 'error', message: errorMessage(error) } })
@@ -103,11 +115,11 @@ function fail(out: Output, error: unknown, env: Record<string, string | undefine
       )
     return 1
   }
-  if (out.json)
-    out.data({ error: { code: error.code, message: error.message, details: error.details, hint: error.hint } })
+  const hint = error.hint ?? (error.code === 'usage' ? usageHint : undefined)
+  if (out.json) out.data({ error: { code: error.code, message: error.message, details: error.details, hint } })
   out.note(`${out.style('red', 'error:')} ${error.message}`)
   for (const detail of error.details) out.note(`  ${detail}`)
-  if (error.hint) out.note(`${out.style('dim', 'next:')}  ${error.hint}`)
+  if (hint) out.note(`${out.style('dim', 'next:')}  ${hint}`)
   return exitCodes[error.code] ?? 1
 }
 

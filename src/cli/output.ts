@@ -24,6 +24,11 @@ export class Output {
     return Boolean(this.#stderr.isTTY) && this.#colour
   }
 
+  /** Columns of the terminal; 80 where there is none. */
+  get columns(): number {
+    return this.#stdout.columns || 80
+  }
+
   style(style: Style, text: string): string {
     return this.#colour ? styleText(style, text, { validateStream: false }) : text
   }

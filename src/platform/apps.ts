@@ -19,11 +19,12 @@ export async function createApp(context: Context, name: string): Promise<AppObje
     throw new CuddleError('bad-name', problem.message, {
       hint: problem.hint ?? 'try a name like my-app: lower-case letters, digits and -',
     })
-  if (await context.kube.find(App, name)) {
-    throw new CuddleError('app-exists', `an app called "${name}" exists already`, {
-      hint: `cuddle releases -a ${name}, or choose another name`,
+  const exists = (cause?: unknown) =>
+    new CuddleError('app-exists', `an app called "${name}" exists already`, {
+      hint: `choose another name, or cuddle create ${name} --connect to push to that one from here`,
+      cause,
     })
-  }
+  if (await context.kube.find(App, name)) throw exists()
   const found = await context.kube.find(Namespace, name)
   if (found && found.metadata.labels?.[labels.app] !== name) {
     throw new CuddleError('name-taken', `namespace "${name}" exists on this cluster and is not an app's`, {
@@ -47,7 +48,7 @@ export async function createApp(context: Context, name: string): Promise<AppObje
     return app
   } catch (error) {
     if (!isAlreadyExists(error)) throw error
-    throw new CuddleError('app-exists', `an app called "${name}" exists already`, { cause: error })
+    throw exists(error)
   }
 }
 

@@ -25,7 +25,9 @@ export default {
       zsh: async () => (await import('../completion/zsh.ts')).zshCompletion,
       fish: async () => (await import('../completion/fish.ts')).fishCompletion,
     }
-    out.print((await make[shell]())(table).trimEnd())
+    const script = (await make[shell]())(table).trimEnd()
+    if (out.json) out.data({ shell, script })
+    else out.print(script)
     return 0
   },
 } satisfies Command

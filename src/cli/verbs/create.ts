@@ -33,7 +33,10 @@ export default {
     }
     out.print(`${invocation.values.connect ? 'connected to' : 'created'} ${out.style('bold', name)}: ${url}`)
     if (connected) out.print(`next: ${out.style('cyan', 'git push cuddle main')}`)
-    else out.print(`this folder is no git repository; next: ${out.style('cyan', `cuddle deploy -a ${name}`)}`)
+    else {
+      out.print(`this folder is no git repository; next: ${out.style('cyan', `cuddle deploy -a ${name}`)}`)
+      out.print(`or git init, and ${out.style('cyan', `cuddle create ${name} --connect`)}`)
+    }
     return 0
   },
 } satisfies Command

@@ -32,16 +32,26 @@ export default {
     const settings = await readSettings(context.kube)
     const token = await platformToken(context.kube)
     out.note(`uploading ${files.length} files`)
-    const lines = upload(`${settings.platformUrl}/apps/${name}/deploy`, token, folder, files, invocation.signal)
-    for await (const line of lines) {
-      const message = JSON.parse(line)
-      if (message.line !== undefined) out.note(message.line)
-      if (message.error)
-        throw new CuddleError(message.error.code, `${name} was not deployed`, { details: message.error.lines })
-      if (message.result) {
-        out.data(message.result)
-        return 0
+    // The user's name comes before the token, as git sends it; the release says who it was.
+    const auth = `${context.user.replaceAll(':', '')}:${token}`
+    const lines = upload(`${settings.platformUrl}/apps/${name}/deploy`, auth, folder, files, invocation.signal)
+    try {
+      for await (const line of lines) {
+        const message = JSON.parse(line)
+        if (message.line !== undefined) out.note(message.line)
+        if (message.error)
+          throw new CuddleError(message.error.code, `${name} was not deployed`, { details: message.error.lines })
+        if (message.result) {
+          out.data(message.result)
+          return 0
+        }
       }
+    } catch (cause) {
+      if (!invocation.signal.aborted) throw cause
+      throw new CuddleError('interrupted', 'stopped; a release that was made already goes on', {
+        hint: `cuddle releases -a ${name}`,
+        cause,
+      })
     }
     throw new CuddleError('interrupted', 'the platform went away while deploying', {
       hint: `cuddle releases -a ${name}`,
@@ -75,7 +85,7 @@ async function listFiles(folder: string, invocation: Invocation): Promise<string
 
 async function* upload(
   url: string,
-  token: string,
+  auth: string,
   folder: string,
   files: string[],
   signal: AbortSignal,
@@ -83,7 +93,8 @@ async function* upload(
   const tar = pack()
   const sending = nodeHttp().request(url, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/gzip', 'transfer-encoding': 'chunked' },
+    auth,
+    headers: { 'content-type': 'application/gzip', 'transfer-encoding': 'chunked' },
     signal,
   })
   const answered = new Promise<IncomingMessage>((resolve, reject) => {

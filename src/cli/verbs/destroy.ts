@@ -31,7 +31,8 @@ export default {
       readline.close()
     }
     if (confirmed !== name) {
-      throw new CuddleError('not-confirmed', `nothing was deleted: the name was not confirmed`, {
+      const why = confirmed === undefined ? 'the name was not confirmed' : `the app is ${name}, not "${confirmed}"`
+      throw new CuddleError('not-confirmed', `nothing was deleted: ${why}`, {
         hint: `cuddle destroy ${name} --confirm ${name}`,
       })
     }

@@ -26,7 +26,11 @@ export default {
             )
             const ready = rows.filter((row) => row.ready).length
             if (rows.length >= min && rows.length <= max && ready === rows.length) break
-            out.busy(`${process}: ${ready} of ${Math.min(Math.max(rows.length, min), max)} ready`)
+            out.busy(
+              rows.length > max
+                ? `${process}: ${rows.length - max} too many, leaving`
+                : `${process}: ${ready} of ${Math.max(rows.length, min)} ready`,
+            )
             await context.clock.sleep(150, invocation.signal)
             if (invocation.signal.aborted)
               throw new CuddleError('interrupted', 'stopped waiting; the scaling goes on', {
@@ -40,6 +44,7 @@ export default {
     const processes = await processesOf(context, name)
     const scale = await readScale(context, name)
     if (out.json) out.data(scale)
+    else if (processes.length === 0) out.print('nothing runs yet; git push cuddle main, or cuddle deploy')
     else
       out.table(
         ['process', 'count'],

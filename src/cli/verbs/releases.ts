@@ -1,4 +1,4 @@
-import { humanAge } from '#lib'
+import { CuddleError, humanAge } from '#lib'
 import { getApp, listReleases } from '#platform'
 import { appName } from '../app-name.ts'
 import { appOption, type Command } from '../command.ts'
@@ -10,11 +10,14 @@ export default {
   examples: ['cuddle releases', 'cuddle releases -n 50 --json'],
   async run(invocation) {
     const { out } = invocation
+    const lines = Number(invocation.values.lines ?? 15)
+    if (!(Number.isInteger(lines) && lines >= 0))
+      throw new CuddleError('usage', `-n needs a whole number, not "${invocation.values.lines}"`)
     const context = connect(invocation)
     const name = await appName(invocation)
     const app = await getApp(context, name)
     const current = app.status?.currentRelease
-    const releases = (await listReleases(context, name)).slice(0, Number(invocation.values.lines ?? 15))
+    const releases = (await listReleases(context, name)).slice(0, lines)
     if (out.json) {
       out.data(
         releases.map((release) => ({
@@ -42,15 +45,14 @@ export default {
                 ? ''
                 : out.style('yellow', phase)
         const age = humanAge(context.clock.now() - Date.parse(release.metadata.creationTimestamp!))
-        return [
-          `v${release.spec.number}`,
-          state,
-          release.spec.cause.message,
-          release.spec.cause.author?.replace(/\s*<.*$/, '') ?? release.spec.cause.user ?? '',
-          age,
-        ]
+        return [`v${release.spec.number}`, state, release.spec.cause.message, whoOf(release.spec.cause), age]
       }),
     )
     return 0
   },
 } satisfies Command
+
+/** Who wrote what was deployed; of anything else who asked for it. */
+function whoOf({ kind, author, user }: { kind: string; author?: string; user?: string }): string {
+  return (kind === 'push' ? author?.replace(/\s*<.*$/, '') : undefined) ?? user ?? ''
+}

@@ -2,7 +2,7 @@ import { CuddleError } from '#lib'
 import { runOnce } from '#platform'
 import { validConfig } from '#spec'
 import { appName } from '../app-name.ts'
-import { appOption, type Command } from '../command.ts'
+import { appOption, type Command, quote } from '../command.ts'
 import { connect } from '../connect.ts'
 import { openTerminal } from '../terminal.ts'
 
@@ -71,7 +71,3 @@ Ends with the exit code of the command.`,
     return code
   },
 } satisfies Command
-
-function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-}

@@ -39,7 +39,7 @@ export default {
     if (out.json) out.data({ up, home, ports: config?.ports, cluster, processes, nodes, apps })
     else {
       out.print(
-        `${cluster ? 'platform' : 'cluster '} ${up ? out.style('green', 'up') : out.style('yellow', processes.some((process) => process.pid) ? 'starting or failing' : 'down')} (${home})`,
+        `${(cluster ? 'platform' : 'cluster').padEnd(11)}${up ? out.style('green', 'up') : out.style('yellow', processes.some((process) => process.pid) ? 'starting or failing' : 'down')} (${home})`,
       )
       for (const { name, pid, memoryMiB } of processes)
         out.print(
@@ -54,7 +54,7 @@ export default {
           out.print(`images     ${cluster.registry}`)
         } else out.print(`api        https://127.0.0.1:${config.ports.api}, KUBECONFIG=${paths(home).kubeconfig}`)
         out.print(`git        http://127.0.0.1:${config.ports.git}`)
-      }
+      } else if (!up) out.print(`next       ${out.style('cyan', 'cuddle up')}`)
     }
     return up ? 0 : 3
   },

@@ -69,7 +69,7 @@ and --embedded goes back. What is installed there, and with which rights, cuddle
 } satisfies Command
 
 async function start(invocation: Invocation): Promise<{ config: HomeConfig; already: boolean }> {
-  const { out, home } = invocation
+  const { home } = invocation
   const config = chooseConfig(invocation)
   const already = livePid(paths(home).supervisorPid, home) !== undefined
   if (!already) {
@@ -82,9 +82,8 @@ async function start(invocation: Invocation): Promise<{ config: HomeConfig; alre
     prepare(home, config)
     supervise(invocation)
   }
-  out.busy(config.cluster ? 'starting the platform' : 'starting the cluster')
   try {
-    await ready(invocation)
+    await ready(invocation, config.cluster ? 'starting the platform' : 'starting the cluster')
   } catch (error) {
     // A start that failed leaves nothing behind that goes on trying; pods that ran before run on.
     if (!already) await end(home)
@@ -226,7 +225,7 @@ function supervise(invocation: Invocation): void {
 /** How often a process that has never been ready may end before the start counts as failed. */
 const attempts = 3
 
-async function ready({ home, signal }: Invocation): Promise<void> {
+async function ready({ home, out, signal }: Invocation, what: string): Promise<void> {
   const { run } = paths(home)
   const deadline = systemClock.monotonic() + 30_000
   const starts = { control: new Set<string>(), node: new Set<string>() }
@@ -236,6 +235,7 @@ async function ready({ home, signal }: Invocation): Promise<void> {
   }
   while (systemClock.monotonic() < deadline && !signal.aborted) {
     if (isReady('control') && isReady('node')) return
+    out.busy(what)
     // A store, a port or a configuration that cannot be used ends them for good: waiting longer would not help.
     const failed = readText(join(run, 'control.failed')) || readText(join(run, 'node.failed'))
     if (failed) {

@@ -196,7 +196,9 @@ export class Downstream implements ResponseSink, Tunnel {
       context.unrouted++
       if (!this.#body.done) this.#readBody(buffer, end, length)
       else if (end < length) this.#stash(buffer, end, length)
-      this.#page(404, 'no app answers at this address', ['see which addresses there are: `cuddle apps`'])
+      this.#page(404, 'no app answers at this address', [
+        '`cuddle apps` lists the addresses; an app answers at its own from its first release on',
+      ])
       return
     }
     route.metrics.requests++
