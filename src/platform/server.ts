@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
-import { createGitServer, type Push } from '#git'
+import { createGitServer, objectFolders, type Push, parseCommit, readLoose } from '#git'
 import { extractLayer } from '#image'
 import type { Kube } from '#kube'
 import { type Clock, CuddleError, errorMessage, exec, type Logger, nodeHttp } from '#lib'
@@ -198,6 +198,9 @@ async function commitOf(
   commit: string,
   hostEnv: Record<string, string>,
 ): Promise<{ author: string; subject: string }> {
+  const body = readLoose(objectFolders(push.gitDir, push.env), commit, 'commit')
+  const facts = body && parseCommit(body)
+  if (facts) return facts
   const { stdout } = await exec('git', ['--git-dir', push.gitDir, 'log', '-1', '--format=%an <%ae>%n%s', commit], {
     env: { ...hostEnv, ...push.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
   })

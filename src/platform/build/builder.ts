@@ -7,10 +7,11 @@ import { detect } from './detect.ts'
 import { buildElixir } from './elixir.ts'
 import { buildErlang } from './erlang.ts'
 import { buildImage, type LayerMemory } from './image.ts'
-import type { Listing } from './listing.ts'
 import { buildNode } from './node.ts'
 import { buildProcfile } from './procfile.ts'
+import { type Checkout, stamp } from './quick-checkout.ts'
 import { createResidents } from './residents.ts'
+import { settleTimes } from './settle-times.ts'
 import type { Builder, BuilderOptions, BuildKind, BuildRequest, BuildResult, Built } from './types.ts'
 import { buildEnvironment, openWorkspace } from './workspace.ts'
 
@@ -30,6 +31,7 @@ export function createBuilder(options: BuilderOptions): Builder {
   const limits = { timeoutMs: 15 * 60_000, memoryBytes: 2 * 2 ** 30, ...options.limits }
   const turns = new KeyedMutex()
   const memories = new Map<string, LayerMemory>()
+  const checkouts = new Map<string, Checkout>()
   const basis = delivery && import('./base/base.ts').then(({ createBase }) => createBase(hostEnv.PATH))
   const residents = createResidents(options.resident ?? {}, { clock, log })
 
@@ -48,17 +50,26 @@ export function createBuilder(options: BuilderOptions): Builder {
     }
     const env = buildEnvironment(workspace, hostEnv.PATH, request.buildEnv)
     const resident = await residents.ready(app, env)
-    let listing: Listing
+    let checkout: Checkout
     try {
-      listing = await step('checkout', () => checkOut(workspace, request.source, hostEnv.PATH, signal))
-      removeLeftovers(workspace.src, listing)
+      const before = checkouts.get(app)
+      // What a checkout that breaks off leaves is anything.
+      checkouts.delete(app)
+      checkout = await step('checkout', () => checkOut(workspace, request.source, hostEnv.PATH, before, signal))
+      removeLeftovers(workspace.src, checkout.listing)
+      checkouts.set(app, checkout)
     } catch (error) {
       await residents.end(app)
       throw error
     }
+    const { listing, stamps } = checkout
+    const settle = async (paths: readonly string[]) => {
+      await settleTimes(workspace.src, paths, clock)
+      stamp(workspace.src, stamps, paths)
+    }
     const { kind, reason, title } = detect(listing)
     write(`-----> ${title} app detected (${reason})`)
-    const context: BuildContext = { app, workspace, listing, env, limits, clock, log, write, signal, step }
+    const context: BuildContext = { app, workspace, listing, env, limits, clock, log, write, signal, settle, step }
     let built = kind === 'elixir' ? await resident?.build(context) : undefined
     if (signal?.aborted) throw new CuddleError('build-cancelled', 'the build was cancelled')
     if (!built) {
@@ -116,6 +127,7 @@ export function createBuilder(options: BuilderOptions): Builder {
       return turns.run(app, async () => {
         await residents.end(app)
         memories.delete(app)
+        checkouts.delete(app)
         rmSync(openWorkspace(home, app).root, { recursive: true, force: true, maxRetries: 5 })
       })
     },

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path'
 import { CuddleError, exec } from '#lib'
 import { checkLink, type Listing } from './listing.ts'
+import { type Checkout, quickCheckOut, stamp } from './quick-checkout.ts'
 import { syncDirectory } from './sync-directory.ts'
 import type { BuildSource } from './types.ts'
 import type { Workspace } from './workspace.ts'
@@ -11,18 +12,23 @@ const caches = new Set(['_build', 'deps', 'node_modules'])
 
 /**
  * Makes `workspace.src` hold exactly the source, touching only files that differ, and keeping the build tools' caches.
+ * @param before what the last checkout left, when nothing else was checked out since
  * @throws CuddleError `bad-source` for a submodule or a symlink that leaves the tree
  */
 export async function checkOut(
   workspace: Workspace,
   source: BuildSource,
   path: string | undefined,
+  before: Checkout | undefined,
   signal?: AbortSignal,
-): Promise<Listing> {
+): Promise<Checkout> {
   if ('directory' in source) {
     rmSync(join(workspace.root, 'index'), { force: true })
-    return syncDirectory(workspace.src, source.directory, path, signal)
+    const listing = await syncDirectory(workspace.src, source.directory, path, signal)
+    return { listing, trees: undefined, stamps: new Map() }
   }
+  const quick = before && quickCheckOut(workspace.src, source, before)
+  if (quick) return quick
   const env = {
     ...source.env,
     PATH: path,
@@ -45,15 +51,20 @@ export async function checkOut(
   // A lock is left behind only by a git that was killed: builds of one app never overlap.
   rmSync(join(workspace.root, 'index.lock'), { force: true })
   const [listed] = await Promise.all([
-    git('ls-tree', '-r', '-z', '--full-tree', source.commit),
+    git('ls-tree', '-r', '-t', '-z', '--full-tree', source.commit),
     git('-c', 'core.hooksPath=/dev/null', 'read-tree', '--reset', '-u', source.commit),
   ])
   const listing: Listing = new Map()
+  const trees = new Map<string, string>()
   for (const row of listed.split('\0')) {
     if (row === '') continue
     const tab = row.indexOf('\t')
     const [mode, , id] = row.slice(0, tab).split(' ')
     const file = row.slice(tab + 1)
+    if (mode === '040000') {
+      trees.set(file, id)
+      continue
+    }
     if (mode === '160000') {
       throw new CuddleError('bad-source', `${file} is a git submodule; a push does not bring its files along`, {
         hint: `commit the files themselves: git rm --cached ${file} && rm -rf ${file}/.git && git add ${file}`,
@@ -62,7 +73,9 @@ export async function checkOut(
     if (mode === '120000') checkLink(file, await git('cat-file', 'blob', id))
     listing.set(file, `${mode} ${id}`)
   }
-  return listing
+  const stamps = new Map<string, string>()
+  stamp(workspace.src, stamps, listing.keys())
+  return { listing, trees, stamps }
 }
 
 /** Removes what an earlier build or source left in the folder, except the caches: the same source is the same folder. */

@@ -14,6 +14,8 @@ export interface BuildContext {
   log: Logger
   write: (line: string) => void
   signal?: AbortSignal
+  /** Makes files look as old to Mix as they are: see `settleTimes`. */
+  settle(paths: readonly string[]): Promise<void>
   /** Measures a step under a name. */
   step<T>(name: string, work: () => Promise<T>): Promise<T>
 }

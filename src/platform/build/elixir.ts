@@ -5,7 +5,6 @@ import { readText } from './checkout.ts'
 import { type BuildContext, failed, missingTool, runIn } from './context.ts'
 import { releaseIdentity, releaseLayers } from './release-layers.ts'
 import type { RunResult } from './run.ts'
-import { settleTimes } from './settle-times.ts'
 import type { Built, LayerPlan } from './types.ts'
 
 /**
@@ -39,7 +38,7 @@ export function elixirRelease(context: BuildContext, mode: Built['mode'], stable
 async function mixRelease(context: BuildContext): Promise<void> {
   const { workspace, write } = context
   rmSync(workspace.release, { recursive: true, force: true })
-  await settleTimes(workspace.src, context.listing.keys(), context.clock)
+  await context.settle([...context.listing.keys()])
   const release = () =>
     mix(context, ['do', 'compile,', 'release', '--no-compile', '--overwrite', '--quiet', '--path', workspace.release])
   let result = await release()

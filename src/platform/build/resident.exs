@@ -40,15 +40,19 @@ defmodule Cuddle.Resident do
     kind, reason -> "error\n" <> Exception.format(kind, reason, __STACKTRACE__)
   end
 
-  # One file keeps one scheduler busy; the others would only take the CPUs from what serves.
-  defp perform("compile", [files]) do
-    online = min(String.to_integer(files), :erlang.system_info(:schedulers))
-    :erlang.system_flag(:schedulers_online, max(1, online))
+  # One file keeps one scheduler busy, and others would only take CPUs from what serves: those are for what takes longer.
+  defp perform("compile", []) do
+    :erlang.system_flag(:schedulers_online, 1)
 
-    case compile() do
-      {:error, _} -> "error\ncompile failed"
-      _ -> "ok"
-    end
+    {:ok, all} =
+      :timer.apply_after(100, :erlang, :system_flag, [
+        :schedulers_online,
+        :erlang.system_info(:schedulers)
+      ])
+
+    result = compile()
+    :timer.cancel(all)
+    if match?({:error, _}, result), do: "error\ncompile failed", else: "ok"
   end
 
   # Strips and copies some modules as `mix release` copies all: from a folder that holds only these.

@@ -9,7 +9,6 @@ import { elixirRelease } from './elixir.ts'
 import { changedPaths, type Listing } from './listing.ts'
 import { killTree } from './process-tree.ts'
 import { lowerPriority, plain, splitLines } from './run.ts'
-import { settleTimes } from './settle-times.ts'
 import type { Built, LayerPlan } from './types.ts'
 
 const script = fileURLToPath(new URL('resident.exs', import.meta.url))
@@ -107,8 +106,8 @@ export class Resident {
     const stopWatching = this.#limit(context)
     try {
       if (changed.length > 0) {
-        await settleTimes(workspace.src, changed, context.clock)
-        if (!(await step('compile', () => this.#ask(['compile', String(changed.length)])))) return undefined
+        await context.settle(changed)
+        if (!(await step('compile', () => this.#ask(['compile'])))) return undefined
         for (const line of this.#output.splice(0))
           if (line.trim() !== '' && !line.startsWith('* skipping')) write(`       ${line}`)
         if (!(await step('release', () => this.#updateRelease(workspace.release, changed)))) return undefined

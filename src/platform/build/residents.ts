@@ -23,6 +23,9 @@ interface Held {
   used: number
 }
 
+/** From when a compiler is wanted until the memory of all is looked at. */
+const memoryCheckMs = 1_000
+
 export function createResidents(
   options: NonNullable<BuilderOptions['resident']>,
   { clock, log }: { clock: Clock; log: Logger },
@@ -72,8 +75,9 @@ export function createResidents(
         return undefined
       }
       touch(app, entry)
-      enforceMemory()
-      return held.has(app) ? resident : undefined
+      // Not while somebody waits for the build.
+      clock.after(memoryCheckMs, enforceMemory)
+      return resident
     },
     start(context, built) {
       if (options === false || closed || held.has(context.app)) return
@@ -84,11 +88,13 @@ export function createResidents(
       })
       const entry: Held = { starting, env: stableStringify(context.env), cancelIdle: () => {}, used: clock.monotonic() }
       held.set(app, entry)
-      touch(app, entry)
       void starting.then((resident) => {
         entry.resident = resident
-        if (!resident && held.get(app) === entry) void end(app)
-        else enforceMemory()
+        if (held.get(app) !== entry) return
+        // On a busy machine it may take long to start: it is unused from now on.
+        if (resident) touch(app, entry)
+        else void end(app)
+        enforceMemory()
       })
     },
     end,

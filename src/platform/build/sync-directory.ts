@@ -78,7 +78,7 @@ async function filesOf(directory: string, path: string | undefined, signal?: Abo
 }
 
 /** Clears the place of a file: an older file or link there, or one where a folder must be. */
-function makeWay(src: string, file: string): void {
+export function makeWay(src: string, file: string): void {
   for (let at = file.indexOf('/'); at >= 0; at = file.indexOf('/', at + 1)) {
     const parent = join(src, file.slice(0, at))
     const stats = lstatSync(parent, { throwIfNoEntry: false })
