@@ -34,7 +34,7 @@ const thirdParty: Record<string, readonly string[]> = {
   operator: ['zod'],
   manifests: ['yaml'],
   image: ['tar-stream'],
-  cluster: ['croner', 'yaml', '@marcbachmann/cel-js'],
+  cluster: ['croner', 'yaml', '@marcbachmann/cel-js', 'dns-packet'],
   platform: ['zod', 'tar-stream'],
   cli: ['tar-stream'],
 }

@@ -62,8 +62,10 @@ await daemon('node', async (context) => {
     log,
     signal,
     viewFile: join(home, 'node', 'routes.json'),
+    dnsFile: join(home, 'node', 'dns.json'),
   })
-  const agent = await startNodeAgent({ home, kube, nodes: config.nodes, pki, clock, log, signal, hostEnv })
+  const { nameserver } = network
+  const agent = await startNodeAgent({ home, kube, nodes: config.nodes, pki, clock, log, signal, hostEnv, nameserver })
   return async () => {
     await agent.close({ stopPods: existsSync(paths(home).stopping) })
     await network.stopped

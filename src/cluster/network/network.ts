@@ -3,6 +3,7 @@ import { EndpointSlice, Ingress, type Kube, type objects, Service } from '#kube'
 import { type Clock, CuddleError, errorMessage, type Logger, writeFileAtomic } from '#lib'
 import { controller, startOperator } from '#operator'
 import type { RouterLimits } from './context.ts'
+import type { Nameserver, Zone } from './dns/index.ts'
 import { ServiceProxy } from './proxy.ts'
 import { type Router, startRouter } from './router.ts'
 import { emptyView, type RouteView, routeView, viewFromJson, viewToJson } from './view.ts'
@@ -23,6 +24,8 @@ export interface NetworkOptions {
   serviceProxy?: boolean
   /** Only Ingresses of this class are served. @default all */
   ingressClass?: string
+  /** Answers for `cluster.local`, and keeps in this file where it listens: pods that run have been told. @default no DNS */
+  dnsFile?: string
 }
 
 export interface Network {
@@ -30,9 +33,17 @@ export interface Network {
   /** Resolves when the first view has come from the API; rejects when stopped before. */
   readonly synced: Promise<void>
   readonly view: RouteView
+  /** Where the cluster's DNS listens; undefined when there is none. */
+  readonly nameserver: Promise<Nameserver | undefined>
   /** Resolves when the signal has aborted and everything is closed. */
   readonly stopped: Promise<void>
 }
+
+/** A home each, where port 53 may be had; else any port, which Erlang's resolver can be told. */
+const dnsPlaces: readonly Nameserver[] = [
+  ...Array.from({ length: 40 }, (_, index) => ({ host: `127.60.0.${index + 1}`, port: 53 })),
+  { host: '127.0.0.1', port: 0 },
+]
 
 /** Pause between two writings of the view's file, ms. */
 const saveEveryMs = 500
@@ -80,8 +91,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
 
   let dirty = false
   let live = false
+  let zone: Zone | undefined
   const rebuild = () => {
     dirty = false
+    zone = undefined
     if (!live || signal.aborted) return
     const { lister } = operator
     const ingresses = lister.list(Ingress).filter(isOurs)
@@ -104,6 +117,21 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   // Stopped before the API was ever reached: only who waits for it need know.
   synced.catch(() => {})
 
+  const nameserver = options.dnsFile === undefined ? Promise.resolve(undefined) : startNames(options.dnsFile)
+  async function startNames(file: string): Promise<Nameserver | undefined> {
+    const { startDns, zoneOf } = await import('./dns/index.ts')
+    const { lister } = operator
+    const known = () => (live ? (zone ??= zoneOf(lister.list(Service), lister.list(EndpointSlice))) : undefined)
+    const kept = await readFile(file, 'utf8')
+      .then(JSON.parse)
+      .catch(() => undefined)
+    const places = [...(kept ? [kept as Nameserver] : []), ...dnsPlaces]
+    const at = await startDns({ places, zone: known, clock, log, signal })
+    if (!at) log.warn({}, 'the cluster has no DNS: no address to listen on')
+    else writeFileAtomic(file, JSON.stringify(at), 0o600)
+    return at
+  }
+
   const stopped = operator.stopped.then(async () => {
     cancelSave?.()
     save()
@@ -113,6 +141,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   return {
     router,
     synced,
+    nameserver,
     stopped,
     get view() {
       return view

@@ -16,6 +16,7 @@ import type { BackoffRules } from './plan.ts'
 import { findByEnvironment, signal as sendSignal, sessionUsage } from './proc.ts'
 import { freshRecord } from './record.ts'
 import { keepRegistered } from './registration.ts'
+import type { Nameserver } from './resolver.ts'
 import { startKubeletServer } from './server.ts'
 import { installShim, isShim } from './shim.ts'
 import type { UsageMeter } from './summary.ts'
@@ -43,6 +44,8 @@ export interface NodeAgentOptions {
   cgroups?: false
   /** Port of the kubelet API on 127.0.0.1. @default any free one */
   port?: number
+  /** Of the cluster. @default none: pods resolve names as the machine does */
+  nameserver?: Promise<Nameserver | undefined>
 }
 
 export interface NodeAgent {
@@ -130,6 +133,7 @@ class Agent implements NodeAgent {
       shim: installShim(this.#directory),
       backoff: { initialMs: 10_000, maxMs: 300_000, resetMs: 600_000, ...options.backoff },
       kubernetesService: kubernetes,
+      nameserver: options.nameserver ?? Promise.resolve(undefined),
       namespaces: once(() => findNamespaces(hostEnv['PATH'] ?? '/usr/bin:/bin')),
     }
     const contexts = Array.from({ length: count }, (_, index): [string, NodeContext] => {

@@ -2,7 +2,7 @@ import { type FSWatcher, mkdirSync, readFileSync, statSync, watch, writeFileSync
 import { join } from 'node:path'
 import { type Clock, CuddleError, deferred } from '#lib'
 import { ContainerLog } from './log.ts'
-import { type BindMount, inView, layOut, type Namespaces } from './mounts.ts'
+import { type BindMount, inView, layOut, type Namespaces, withFile } from './mounts.ts'
 import { bootId, findByEnvironment, isAlive, parseStat, signal } from './proc.ts'
 import { isShim, startShim } from './shim.ts'
 
@@ -153,6 +153,8 @@ export interface StartOptions {
   clock: Clock
   /** Mounts that the container sees at other places. */
   view?: { kind: Namespaces; mounts: readonly BindMount[] } | undefined
+  /** Without a view: seen instead of a file of the machine, which takes root. */
+  file?: BindMount | undefined
   /** Standard input can be attached to; without it the process reads an empty one. */
   stdin?: boolean | undefined
   /** Runs on a terminal of its own. */
@@ -173,7 +175,7 @@ export async function startAttempt(options: StartOptions): Promise<Attempt> {
   let attempt: Attempt | undefined
   try {
     if (options.stdin) await (await import('./streams/pipes.ts')).makeFifos([join(directory, 'stdin')])
-    const inside = options.view ? { ...options, ...enterView(options, options.view) } : options
+    const inside = { ...options, ...enter(options) }
     const terminal = options.tty ? await import('./streams/terminal.ts') : undefined
     const onTerminal = terminal?.onTerminal(inside.command, options.env, join(directory, 'tty'))
     const outside = { ...inside, ...onTerminal }
@@ -206,13 +208,12 @@ export async function startAttempt(options: StartOptions): Promise<Attempt> {
   return attempt
 }
 
-function enterView(
-  { directory, cwd, command }: StartOptions,
-  { kind, mounts }: NonNullable<StartOptions['view']>,
-): { command: string[]; cwd: string } {
-  const view = layOut(join(directory, 'root'), mounts)
-  writeFileSync(join(directory, 'view'), kind)
-  return { command: inView(kind, view, join(directory, 'fstab'), cwd, command), cwd: '/' }
+function enter({ directory, cwd, command, view, file }: StartOptions): { command?: string[]; cwd?: string } {
+  if (!view && !file) return {}
+  writeFileSync(join(directory, 'view'), view?.kind ?? 'root')
+  if (!view) return { command: withFile(file!, command) }
+  const laidOut = layOut(join(directory, 'root'), view.mounts)
+  return { command: inView(view.kind, laidOut, join(directory, 'fstab'), cwd, command), cwd: '/' }
 }
 
 /**

@@ -8,6 +8,7 @@ import type { MemoryGuard } from './memory-guard.ts'
 import type { Namespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
 import type { PodRecord } from './record.ts'
+import type { Nameserver } from './resolver.ts'
 
 /** What the pods of one virtual node share. */
 export interface NodeContext {
@@ -36,6 +37,8 @@ export interface NodeContext {
   readonly hostEnv: Readonly<Record<string, string | undefined>>
   /** How mount namespaces can be made here; found out once, when first needed. */
   namespaces(): Promise<Namespaces | undefined>
+  /** The cluster's DNS. */
+  readonly nameserver: Promise<Nameserver | undefined>
   /** default/kubernetes, once known. */
   kubernetesService(): Promise<objects.Service | undefined>
 }

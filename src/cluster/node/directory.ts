@@ -43,8 +43,8 @@ export class PodDirectory {
     return join(this.path, 'volumes', safe(name))
   }
 
-  /** A directory of the pod, made when it is first asked for. */
-  make(name: 'work' | 'home'): string {
+  /** A directory of the pod, or its own, made when it is first asked for. */
+  make(name: 'work' | 'home' | '' = ''): string {
     const path = join(this.path, name)
     mkdirSync(path, { recursive: true })
     return path

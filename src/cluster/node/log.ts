@@ -80,6 +80,8 @@ export class ContainerLog {
   /** The container has ended: reads the rest, a last line without newline included. Followers come to their end. */
   finish(): void {
     if (this.finished) return
+    // Whole lines of both first: what has no end is not to stand before another's line.
+    this.#pump(false)
     this.#pump(true)
     this.finished = true
     this.close()

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { exec } from '#lib'
 
@@ -61,9 +61,8 @@ export function layOut(root: string, mounts: readonly BindMount[]): View {
   for (const mount of [...mounts].sort((a, b) => a.target.length - b.target.length)) {
     // Below another mount or a bound directory the place is there, or is made in the mount's own source.
     const cover = [...binds].reverse().find(({ target }) => mount.target.startsWith(`${target}/`))
-    mkdirSync(cover ? join(cover.source, mount.target.slice(cover.target.length)) : join(root, mount.target), {
-      recursive: true,
-    })
+    const place = cover ? join(cover.source, mount.target.slice(cover.target.length)) : join(root, mount.target)
+    if (!existsSync(place)) mkdirSync(place, { recursive: true })
     binds.push(mount)
   }
   const table = binds
@@ -103,6 +102,13 @@ export function inView(
 ): string[] {
   writeFileSync(tableFile, view.table)
   return ['unshare', ...flags(kind), '/bin/sh', '-c', enter, 'cuddle-mounts', view.root, tableFile, cwd, ...command]
+}
+
+const overFile = 'mount --bind "$1" "$2"; shift 2; exec "$@"'
+
+/** The command that runs `command` with one file of the machine replaced, as root; whatever else it sees is the machine's. */
+export function withFile({ source, target }: BindMount, command: readonly string[]): string[] {
+  return ['unshare', ...flags('root'), '/bin/sh', '-c', overFile, 'cuddle-file', source, target, ...command]
 }
 
 /** What goes before a command so that it runs in the view of a process. */

@@ -10,6 +10,7 @@ import { containerEnvironment, type EnvSources, environmentRefs } from './env.ts
 import { expand } from './expand.ts'
 import type { PreparedImage } from './images.ts'
 import type { BindMount, Namespaces } from './mounts.ts'
+import { writeResolver } from './resolver.ts'
 import type { VolumePaths } from './volumes.ts'
 
 /** A container ready to be started. */
@@ -20,6 +21,8 @@ export interface Prepared {
   imageID: string
   /** What the container shall see at other places than the machine has it; undefined = it sees the machine as it is. */
   view: { kind: Namespaces; mounts: BindMount[] } | undefined
+  /** Bound over a file of the machine, where there is no view. */
+  file: BindMount | undefined
 }
 
 /**
@@ -49,27 +52,42 @@ export async function prepareContainer(
       `container ${container.name} has no command and neither has its image`,
     )
   }
-  const view = await viewOf(node, image, mounts)
+  const kind = await node.namespaces()
+  // In a user namespace everyone is root, which is too much to pay for a file.
+  const { resolvConf, inetrc } = writeResolver(directory.make(), context.pod, await node.nameserver, kind === 'root')
+  const view = viewOf(kind, image, mounts, resolvConf)
   // Only what the spec says is moved: the paths of this node are where they are, below /tmp too.
   const placed = view ? given : relocated(given, mounts)
   const env = withDefaults(node, context, image, directory, {
+    ...(inetrc && { ERL_INETRC: inetrc }),
     ...mountVariables(mounts, view !== undefined),
     ...placed,
   })
   const cwd = workingDirectory(image, container, directory)
   const program = findProgram(words[0], image, cwd, env['PATH'], view?.mounts)
-  const prepared = { command: [program, ...words.slice(1)], env, cwd, imageID: image.id, view }
+  const prepared = {
+    command: [program, ...words.slice(1)],
+    env,
+    cwd,
+    imageID: image.id,
+    view,
+    file: view ? undefined : resolvConf,
+  }
   return view ? seenFromInside(prepared, image, view.mounts) : prepared
 }
 
 /** A private view is made for mounts that a variable cannot stand for; TMPDIR is enough for /tmp. */
-async function viewOf(node: NodeContext, image: PreparedImage, mounts: readonly Mount[]): Promise<Prepared['view']> {
-  if (mounts.every(({ mountPath }) => mountPath === '/tmp')) return undefined
-  const kind = await node.namespaces()
-  if (!kind) return undefined
+function viewOf(
+  kind: Namespaces | undefined,
+  image: PreparedImage,
+  mounts: readonly Mount[],
+  file: BindMount | undefined,
+): Prepared['view'] {
+  if (!kind || mounts.every(({ mountPath }) => mountPath === '/tmp')) return undefined
   const binds = mounts.map(({ path, mountPath }) => ({ source: path, target: mountPath }))
   const own = image.config.WorkingDir
   if (image.rootfs && own && own !== '/') binds.push({ source: join(image.rootfs, own), target: normalize(own) })
+  if (file && !binds.some(({ target }) => file.target.startsWith(`${target}/`))) binds.push(file)
   return { kind, mounts: binds }
 }
 

@@ -1,0 +1,2 @@
+export { type DnsOptions, type Nameserver, startDns } from './server.ts'
+export { clusterDomain, type Zone, zoneOf } from './zone.ts'
