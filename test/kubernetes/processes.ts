@@ -1,9 +1,9 @@
 /** The programs of a cluster as child processes, each with its log in a file. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { rfc3339, systemClock } from '#lib'
+import { freePort } from '../../scripts/demo/stage.ts'
 
 export interface Processes {
   /** Starts a program; `flags` become `--name=value`. */
@@ -72,14 +72,7 @@ export function createProcesses(options: {
 
 /** Ports of loopback that nobody listens on at the moment. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
 }

@@ -72,9 +72,10 @@ export function backOff(record: ContainerRecord, ranMs: number, endedAt: number,
   record.failures++
 }
 
-/** The phase that a pod's containers add up to (kubelet getPhase). */
+/** The phase that a pod's containers add up to (kubelet getPhase); a pod is over when none runs any more, sidecars included. */
 export function phaseOf(pod: objects.Pod, records: Readonly<Record<string, ContainerRecord>>): string {
-  const { initialized, finished } = plan(pod, records, Number.POSITIVE_INFINITY)
+  const { initialized, finished: decided } = plan(pod, records, Number.POSITIVE_INFINITY)
+  const finished = decided && !containersOf(pod).some(({ spec }) => records[spec.name].state.running)
   if (!initialized) return finished ? 'Failed' : 'Pending'
   const apps = containersOf(pod).filter(({ kind }) => kind === 'app')
   const states = apps.map(({ spec }) => records[spec.name])
