@@ -28,7 +28,7 @@ export const clusterOptions: Record<string, Option> = {
     type: 'string',
     value: 'ADDRESS',
     describe:
-      "this machine's address at which that API server reaches it: autoscalers there get the BEAM's signals; none ends it",
+      "this machine's address or name at which that API server reaches it: autoscalers there get the BEAM's signals; none ends it",
   },
   embedded: { type: 'boolean', describe: "go back to this machine's own cluster" },
 }
@@ -79,11 +79,33 @@ export function chooseCluster(
 
 const none = 'none'
 
+const addressesOfThisMachine = () =>
+  Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
+
+/** As RFC 1123 has it, which is what a Service may name. */
+const hostName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+
 function ownAddress(address: string | undefined): string | undefined {
   if (address === undefined || address === none) return address
-  const ours = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
-  if (isIP(address) === 4 && ours.includes(address)) return address
-  throw new CuddleError('usage', `--metrics-host takes an IPv4 address of this machine, not "${address}"`, {
-    hint: ours.join(', '),
+  if (isIP(address) === 0 && hostName.test(address)) return address
+  if (isIP(address) === 4 && addressesOfThisMachine().includes(address)) return address
+  throw noOwnAddress(address)
+}
+
+function noOwnAddress(address: string): CuddleError {
+  return new CuddleError('usage', `--metrics-host takes an IPv4 address or a name of this machine, not "${address}"`, {
+    hint:
+      isIP(address) === 6
+        ? 'Services cannot name IPv6 addresses: give a name that resolves to it'
+        : addressesOfThisMachine().join(', '),
   })
+}
+
+/** Whether the API server, asking for this name, can come to this machine. @throws CuddleError `usage` when it is another's, or nobody's */
+export async function checkOwnName(host: string): Promise<void> {
+  if (isIP(host) !== 0) return
+  const { lookup } = await import('node:dns/promises')
+  const found = await lookup(host, { all: true }).catch(() => [])
+  const ours = addressesOfThisMachine()
+  if (!found.some(({ address }) => ours.includes(address))) throw noOwnAddress(host)
 }

@@ -12,6 +12,7 @@ import {
   setRegistryAuth,
   writeToken,
 } from '#platform'
+import { checkOwnName } from './cluster-options.ts'
 import type { Invocation } from './command.ts'
 import { settingsOf } from './control-platform.ts'
 import { type ClusterConfig, type HomeConfig, identityOf, paths, routerClass } from './home.ts'
@@ -38,7 +39,10 @@ export async function prepareCluster(
       })
     }
     const metrics = cluster.metricsHost !== undefined
-    if (metrics) await asked(access, () => checkMetricsFree(kube))
+    if (cluster.metricsHost !== undefined) {
+      await checkOwnName(cluster.metricsHost)
+      await asked(access, () => checkMetricsFree(kube))
+    }
     out.busy('installing the platform')
     await asked(access, async () => {
       const privateRegistry = auth !== undefined || (await hasRegistryAuth(kube))

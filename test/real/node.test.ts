@@ -15,6 +15,7 @@ import { findPrograms } from '../kubernetes/programs.ts'
 
 const programs = findPrograms(process.env, { build: false })
 const reason = 'missing' in programs ? programs.missing : (whyNoNode(programs) ?? whyNoElixir())
+const apiServices = '/apis/apiregistration.k8s.io/v1/apiservices'
 const slow = { timeoutMs: 90_000, intervalMs: 200 }
 
 function whyNoElixir(): string | undefined {
@@ -48,7 +49,24 @@ describe('the main job on a real node', { skip: reason ?? false, timeout: 600_00
     assert.match(without.stderr, /images have to go somewhere the cluster can pull from/)
     const options = ['--kubeconfig', cluster.kubeconfig, '--registry', cluster.node!.registry]
     const nowhere = await home.up(...options, '--metrics-host', '192.0.2.1')
-    assert.match(nowhere.stderr, /takes an IPv4 address of this machine, not "192.0.2.1"/)
+    assert.match(nowhere.stderr, /takes an IPv4 address or a name of this machine, not "192.0.2.1"/)
+    const kube = createKube(httpTransport(loadKubeConfig({ path: cluster.kubeconfig })))
+    const theirs = {
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: 'v1beta1.custom.metrics.k8s.io' },
+      spec: {
+        ...{ group: 'custom.metrics.k8s.io', version: 'v1beta1', groupPriorityMinimum: 100, versionPriority: 100 },
+        ...{ insecureSkipTLSVerify: true, service: { namespace: 'monitoring', name: 'prometheus-adapter' } },
+      },
+    }
+    await kube.request('POST', apiServices, { body: theirs })
+    const taken = await home.up(...options, '--metrics-host', '127.0.0.1')
+    assert.match(taken.stderr, /custom\.metrics\.k8s\.io is served by monitoring\/prometheus-adapter in this cluster/)
+    const { items } = await kube.request('GET', '/api/v1/namespaces')
+    assert.ok(!items.some(({ metadata }: any) => metadata.name === 'cuddle-system'), 'nothing was installed')
+    await kube.request('DELETE', `${apiServices}/${theirs.metadata.name}`)
+    kube.close()
     const up = await home.up(...options, '--metrics-host', '127.0.0.1')
     assert.equal(up.code, 0, up.stderr)
     assert.ok(up.stdout.includes(cluster.node!.registry) && up.stdout.includes(cluster.kubeconfig), up.stdout)
@@ -172,7 +190,10 @@ describe('the main job on a real node', { skip: reason ?? false, timeout: 600_00
   test('apps outlive down; destroy leaves nothing of them', async () => {
     const kubectl = (...args: string[]) =>
       exec('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], { env: home.env })
+    const registered = async () => (await kubectl('get', 'apiservices', '-o', 'name')).stdout
+    assert.match(await registered(), /v1beta2\.custom\.metrics\.k8s\.io/)
     assert.match((await home.cuddle(['down'])).stdout, /apps go on running/)
+    assert.doesNotMatch(await registered(), /metrics\.k8s\.io|signals\.cuddle\.dev/, 'down takes the registration back')
     assert.match((await kubectl('-n', 'hello', 'get', 'pods')).stdout, /hello-web-.*Running/)
     assert.equal((await home.up()).code, 0, 'the cluster and the registry are remembered')
     await until(async () => /v1/.test(await web()), slow)

@@ -111,7 +111,7 @@ export async function checkMetricsFree(kube: Kube): Promise<void> {
     const by = found?.spec?.service
     if (by && by.name !== name) {
       throw new CuddleError('metrics-taken', `${group} is served by ${by.namespace}/${by.name} in this cluster`, {
-        hint: 'BEAM apps are scaled by their own signals only where that gives way, or with target: {cpu: 60%}',
+        hint: 'go without --metrics-host (BEAM apps are scaled by target: {cpu: 60%} then), or remove that adapter first',
       })
     }
   }

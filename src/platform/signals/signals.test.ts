@@ -5,14 +5,16 @@ import type { Sample } from '#beam'
 import { ensurePki, openStore, startApiServer } from '#cluster'
 import { createKube, type Kube } from '#kube'
 import { silentLogger, systemClock } from '#lib'
-import { temporaryDirectory, until } from '#lib/testing'
+import { FakeClock, temporaryDirectory, until } from '#lib/testing'
 import { installPlatform } from '../install/index.ts'
-import { SignalStore, startSignalServer } from './index.ts'
+import { checkMetricsFree, SignalStore, startSignalServer } from './index.ts'
 import { prometheusText } from './prometheus.ts'
+import { isReached, register, unregister } from './register.ts'
 
 const settings = { baseDomain: 'localhost', scheme: 'http' as const, platformUrl: 'http://127.0.0.1:1' }
 const root = '/apis/custom.metrics.k8s.io'
 const pods = `${root}/v1beta2/namespaces/shop/pods`
+const apiServices = '/apis/apiregistration.k8s.io/v1/apiservices'
 
 /** A look at a node that is busy by this share. */
 function sample(utilisation: number, published: Record<string, number> = {}): Sample {
@@ -43,7 +45,7 @@ const origin = (pod: string) => ({
   otpRelease: '27',
 })
 
-async function served(t: { after(fn: () => void | Promise<void>): void }) {
+async function cluster(t: { after(fn: () => void | Promise<void>): void }) {
   const home = temporaryDirectory(t)
   const pki = await ensurePki(home)
   const store = await openStore({ path: join(home, 'state.db'), encryptionKey: pki.encryptionKey })
@@ -51,18 +53,37 @@ async function served(t: { after(fn: () => void | Promise<void>): void }) {
   const as = (name: string, ...groups: string[]) => createKube(api.transport({ name, groups }))
   const kube = as('control', 'system:masters')
   await installPlatform(kube, settings, systemClock)
-  const signals = new SignalStore()
-  const stop = new AbortController()
-  const options = { kube, store: signals, clock: systemClock, log: silentLogger, host: '127.0.0.1', port: 0 }
-  const server = await startSignalServer({ ...options, signal: stop.signal })
+  const ends: (() => Promise<void>)[] = []
   t.after(async () => {
-    stop.abort()
-    await server.close()
+    for (const end of ends) await end()
     await api.close()
     await store.close()
   })
-  await until(async () => (await kube.request('GET', `${root}/v1beta2`).catch(() => undefined)) !== undefined)
-  return { kube, as, signals, server }
+  const serve = async (host: string, log = silentLogger) => {
+    const signals = new SignalStore()
+    const stop = new AbortController()
+    const options = { kube, store: signals, clock: systemClock, log, host, port: 0 }
+    const server = await startSignalServer({ ...options, signal: stop.signal })
+    const end = async () => {
+      stop.abort()
+      await server.close()
+    }
+    ends.push(end)
+    return { signals, end }
+  }
+  const answers = () => kube.request('GET', `${root}/v1beta2`).catch(() => undefined)
+  const registered = async (): Promise<any[]> => {
+    const { items } = await kube.request('GET', apiServices)
+    return items.filter(({ spec }: any) => spec.service)
+  }
+  return { kube, as, serve, answers, registered }
+}
+
+async function served(t: Parameters<typeof cluster>[0]) {
+  const made = await cluster(t)
+  const { signals } = await made.serve('127.0.0.1')
+  await until(async () => (await made.answers()) !== undefined)
+  return { ...made, signals }
 }
 
 async function pod(kube: Kube, name: string, labels: Record<string, string>): Promise<void> {
@@ -151,6 +172,57 @@ test('what nodes say is served to Kubernetes, in the words of its custom metrics
     assert.equal((await stranger.request('GET', `${pods}/*/beam_atoms`)).items.length, 2)
     assert.equal((await refused(stranger.request('GET', `${pods}/*/beam_ports`)))[0], 403)
   })
+})
+
+test('it is found under a name too, and takes the registration back when it ends', async (t) => {
+  const { serve, answers, registered } = await cluster(t)
+  assert.deepEqual(await registered(), [])
+  const { end } = await serve('localhost')
+  await until(async () => (await answers()) !== undefined)
+  assert.equal((await registered()).length, 3)
+  await end()
+  assert.deepEqual(await registered(), [])
+  assert.equal(await answers(), undefined)
+})
+
+test('where another adapter serves custom metrics it is left alone, and named', async (t) => {
+  const { kube, serve, registered } = await cluster(t)
+  const service = { namespace: 'monitoring', name: 'prometheus-adapter', port: 443 }
+  const body = {
+    ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService' },
+    metadata: { name: 'v1beta1.custom.metrics.k8s.io' },
+    spec: {
+      ...{ group: 'custom.metrics.k8s.io', version: 'v1beta1', groupPriorityMinimum: 100, versionPriority: 100 },
+      ...{ insecureSkipTLSVerify: true, service },
+    },
+  }
+  await kube.request('POST', apiServices, { body })
+  await assert.rejects(checkMetricsFree(kube), {
+    code: 'metrics-taken',
+    message: /served by monitoring\/prometheus-adapter/,
+  })
+  const told: string[] = []
+  const { end } = await serve('127.0.0.1', { ...silentLogger, error: (one: any) => void told.push(one.error) } as never)
+  assert.match(told.join(), /served by monitoring\/prometheus-adapter/)
+  await end()
+  const [theirs, ...others] = await registered()
+  assert.deepEqual([theirs.spec.service, others], [service, []])
+})
+
+test('a place that the API server does not reach is found out, and given up', async (t) => {
+  const { kube, registered } = await cluster(t)
+  await register(kube, { host: '127.0.0.1', port: 9, caBundle: 'none' })
+  assert.equal((await registered()).length, 3)
+  const clock = new FakeClock()
+  let reached: boolean | undefined
+  void isReached(kube, clock, new AbortController().signal).then((answer) => (reached = answer))
+  await until(async () => {
+    await clock.advance(1_000)
+    return reached !== undefined
+  })
+  assert.equal(reached, false)
+  await unregister(kube)
+  assert.deepEqual(await registered(), [])
 })
 
 test('Prometheus reads the same numbers; nodes that do not answer are down, and say nothing', () => {
