@@ -1,5 +1,7 @@
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../scripts/demo/stage.ts'
@@ -9,9 +11,10 @@ import { interleaved, median, missingProgram, percentile, type Row, report } fro
 
 /*
  * Our distribution client against `erl` that calls with its own erpc: the same target node, the same calls, in turns.
- * Sequential: one call after the other. Pipelined: 500 callers at once. Then the time of a 20 MiB reply.
+ * Sequential: one call after the other. Pipelined: 500 callers at once. Then the time of a 20 MiB reply. The floor of the first is what
+ * a bare socket of Node takes to hear from another process of Node; a call is two messages back, where that is one.
  */
-const sequentialCalls = 1500
+const sequentialCalls = 5000
 const pipelinedCalls = 10_000
 const callers = 500
 const replyBytes = 20 * 1024 * 1024
@@ -43,6 +46,28 @@ async function calls(node: BeamNode, n: number): Promise<void> {
   }
 }
 
+/** A connection to a bare server, and round trips of as many bytes as a call has. */
+async function openEcho(): Promise<{ trips(n: number): Promise<void>; close(): void }> {
+  const child = fork(join(import.meta.dirname, 'lib/echo-process.ts'))
+  children.push(child)
+  const [port] = (await once(child, 'message')) as [number]
+  const socket: Socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+  await once(socket, 'connect')
+  let heard = () => {}
+  socket.on('data', () => heard())
+  const bytes = Buffer.alloc(150)
+  return {
+    async trips(n) {
+      for (let i = 0; i < n; i++) {
+        const answer = new Promise<void>((resolve) => (heard = resolve))
+        socket.write(bytes)
+        await answer
+      }
+    },
+    close: () => socket.destroy(),
+  }
+}
+
 async function seconds(work: () => Promise<unknown>): Promise<number> {
   const from = performance.now()
   await work()
@@ -62,7 +87,9 @@ async function main(): Promise<void> {
   const erl = async (name: string, ...args: number[]) =>
     numberOf(await steering.rpc('bench_calls', name, [atom(target), ...args], { timeoutMs: 120_000 }))! / 1e6
 
+  const echo = await openEcho()
   const rates = await interleaved({
+    echo: async () => sequentialCalls / (await seconds(() => echo.trips(sequentialCalls))),
     oursSequential: async () => sequentialCalls / (await seconds(() => calls(ours, sequentialCalls))),
     erlSequential: async () => sequentialCalls / (await erl('sequential', sequentialCalls)),
     oursPipelined: async () => {
@@ -93,6 +120,14 @@ async function main(): Promise<void> {
       better: 'more',
     },
     {
+      what: 'the same against the floor',
+      unit: '/s',
+      ours: rates.oursSequential,
+      baseline: 'round trips of a bare Node socket',
+      theirs: rates.echo,
+      better: 'more',
+    },
+    {
       what: `calls, ${callers} at once`,
       unit: '/s',
       ours: rates.oursPipelined,
@@ -109,6 +144,7 @@ async function main(): Promise<void> {
       `a whole sample of the node: p50 ${ms(median(samples))}, p99 ${ms(percentile(samples, 0.99))}`,
     ],
   })
+  echo.close()
   ours.close()
   steering.close()
 }

@@ -1,17 +1,18 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { compile, connect, createSampler, evaluate, numberOf, run } from '#beam'
 import { startErl } from '../src/beam/testing/erl-node.ts'
-import { missingProgram, report } from './lib/report.ts'
+import { median, missingProgram, report } from './lib/report.ts'
 
 /*
  * What the sampler costs an app: the work that a busy node gets done while it is read once a second, ÷ what it gets done while it is
- * not. That is too little to be seen directly on a machine that is shared, so three states take turns many times: nothing; scheduler
+ * not. That is too little to be seen directly on a machine that is shared, so three states take turns in many short rounds: nothing; scheduler
  * times measured (which a sampler asks for) but never read; and read as often as it goes. What a reading costs follows from the last
- * two, and once a second is computed from it. Work is counted per second of the node's own CPU time. The node has ten thousand idle
+ * two, and once a second is computed from it. Work is counted per second that the kernel gave to the node's threads, to the nanosecond,
+ * and each round is compared with its neighbours only: the median of these ratios counts, and how far it may be off is told. The node has ten thousand idle
  * processes and a table of twenty published numbers.
  */
-const roundMs = 500
-const rounds = 80
+const roundMs = 250
+const rounds = 120
 const missing = [missingProgram('erl', 'apt-get install erlang')].filter((item) => item !== undefined)
 if (missing.length > 0) {
   report('sampler', [], { skipped: missing })
@@ -37,10 +38,16 @@ const node = await connect({ name: erl.name, port: erl.port, cookie: erl.cookie,
 const pid = numberOf(await evaluate(node, 'list_to_integer(os:getpid())'))!
 await evaluate(node, load)
 
-/** CPU time of the node, in clock ticks. */
-function ticks(): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')
-  return Number(fields[11]) + Number(fields[12])
+/** Nanoseconds that the node's threads have run: the kernel's own account, where `stat` counts hundredths of a second. */
+function ran(): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
+    try {
+      return sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0])
+    } catch {
+      // A thread that has ended since; those that work do not.
+      return sum
+    }
+  }, 0)
 }
 
 const counted = await compile(node, 'counters:get(persistent_term:get(bench), 1)')
@@ -48,43 +55,56 @@ const done = async () => numberOf(await run(node, counted))!
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 type State = 'nothing' | 'measured' | 'read'
-const work: Record<State, number> = { nothing: 0, measured: 0, read: 0 }
-const cpu: Record<State, number> = { nothing: 0, measured: 0, read: 0 }
+const states: State[] = ['nothing', 'measured', 'read']
+const rates: Record<State, number[]> = { nothing: [], measured: [], read: [] }
 let readings = 0
 let readFor = 0
 
-async function round(state: State): Promise<void> {
+/** Lists sorted per second of CPU. */
+async function round(state: State): Promise<number> {
   const sampler = state === 'nothing' ? undefined : await createSampler(node)
-  const [from, began, since] = [await done(), ticks(), performance.now()]
+  const [from, began, since] = [await done(), ran(), performance.now()]
   if (state === 'read') {
     for (; performance.now() - since < roundMs; readings++) await sampler!.sample()
   } else await pause(roundMs)
-  const [to, ended] = [await done(), ticks()]
+  const [to, ended] = [await done(), ran()]
   sampler?.close()
   if (state === 'read') readFor += (performance.now() - since) / 1000
-  work[state] += to - from
-  cpu[state] += (ended - began) / 100
+  return (to - from) / ((ended - began) / 1e9)
 }
 
 for (let index = 0; index < rounds; index++) {
-  const order: State[] = ['nothing', 'measured', 'read']
   // Who goes first changes, for the machine drifts.
-  for (let turn = 0; turn < 3; turn++) await round(order[(index + turn) % 3])
+  for (let turn = 0; turn < 3; turn++) {
+    const state = states[(index + turn) % 3]
+    rates[state].push(await round(state))
+  }
 }
 node.close()
 for (const cleanup of cleanups) await cleanup()
 
-const rate = (state: State) => work[state] / cpu[state]
-const perReading = (1 - rate('read') / rate('measured')) / (readings / readFor)
-const onceASecond = rate('measured') * (1 - perReading)
+/** The median of one state's rounds ÷ another's, each with its neighbour, and between what it lies with 95 %. */
+function ratio(ours: State, theirs: State): { middle: number; low: number; high: number } {
+  const sorted = rates[ours].map((rate, index) => rate / rates[theirs][index]).sort((a, b) => a - b)
+  // Order statistics of a median: half of them, give or take a standard deviation of the coin, twice.
+  const off = Math.sqrt(rounds)
+  const at = (rank: number) => sorted[Math.max(0, Math.min(rounds - 1, Math.round(rank)))]
+  return { middle: median(sorted), low: at(rounds / 2 - off), high: at(rounds / 2 + off) }
+}
+
+const flag = ratio('measured', 'nothing')
+const reading = ratio('read', 'measured')
+const perReading = (1 - reading.middle) / (readings / readFor)
+const without = median(rates.nothing)
+const range = ({ middle, low, high }: typeof flag) => `${middle.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)})`
 report(
   'sampler',
   [
     {
       what: 'work with the sampler, once a second',
       unit: 'lists/CPU s',
-      ours: onceASecond,
-      theirs: rate('nothing'),
+      ours: without * flag.middle * (1 - perReading),
+      theirs: without,
       baseline: 'without',
       better: 'more',
       goal: 0.99,
@@ -92,8 +112,8 @@ report(
   ],
   {
     notes: [
-      `scheduler times measured, never read: ${(rate('measured') / rate('nothing')).toFixed(4)}`,
-      `read ${(readings / readFor).toFixed(0)} times a second: ${(rate('read') / rate('measured')).toFixed(4)} of that, so ${(perReading * 100).toFixed(3)} % a reading`,
+      `scheduler times measured, never read: ${range(flag)}`,
+      `read ${(readings / readFor).toFixed(0)} times a second: ${range(reading)} of that, so ${(perReading * 100).toFixed(3)} % a reading`,
     ],
   },
 )

@@ -6,7 +6,7 @@ import type { History } from './behavior.ts'
 import { type AutoscalerPlan, planAutoscaler, recordChange } from './decide.ts'
 import { kubeMetrics, type MetricsSource } from './metrics.ts'
 
-const defaultPeriod = 3_000
+const defaultPeriod = 2_000
 /** A target that is not there yet may be about to be created. */
 const soon = 1_000
 const fresh: History = { recommendations: [], added: [], removed: [] }
@@ -17,7 +17,7 @@ export interface AutoscalerOptions {
   metrics?: MetricsSource
   /**
    * How often each autoscaler looks, ms; kube-controller-manager's --horizontal-pod-autoscaler-sync-period, there 15 s for the sake
-   * of thousands of them. @default 3000
+   * of thousands of them. @default 2000
    */
   autoscalerPeriodMs?: number
 }
