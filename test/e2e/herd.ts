@@ -162,6 +162,16 @@ end
       .replace(/end\n$/, complain)
 }
 
+const refusing = ', %{id: :bad, start: {Herd.Pool, :refuse, []}}'
+const refusal = '\n  def refuse, do: {:error, :unwilling}\n'
+
+/** `Herd.Pool` with one more child, which never starts. */
+export const withBadChild = (pool: string) =>
+  withoutBadChild(pool)
+    .replace('], strategy', `${refusing}], strategy`)
+    .replace(/end\n$/, `${refusal}end\n`)
+export const withoutBadChild = (pool: string) => pool.replace(refusing, '').replace(refusal, '')
+
 /** Resolves when a pod's node has the code of this version: with `slowly`, before its processes go on in it. */
 export function inTheMiddle(herd: Herd, pod: string, version: string): Promise<unknown> {
   const read = (nodes: Map<string, BeamNode>) => nodes.get(pod)!.rpc('Elixir.Herd.Cell', 'version', [])

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { readLines } from '#lib'
 import { until } from '#lib/testing'
-import { app, cell, grumbling, type Herd, migrate, missing, oneWay, settled, startHerd } from './herd.ts'
+import { app, cell, type Herd, migrate, missing, oneWay, settled, startHerd, withBadChild } from './herd.ts'
 
 /** Resolves when the status of a release says this: its phase, and how far the loading is. */
 async function reached(herd: Herd, release: string, wanted: RegExp): Promise<void> {
@@ -108,10 +108,8 @@ test('control is killed at every step of a rollout that ends with new pods', { s
     ] as const
   ).entries()) {
     await t.test(what, async () => {
-      await herd.withNodes(async (nodes) => {
-        for (const node of nodes.values()) await node.rpc('Elixir.Herd.Cell', 'add', [1])
-      })
-      const change = { 'lib/herd/cell.ex': grumbling(`bad${index}`, oneWay) }
+      const bad = cell(`bad${index}`, 'map', oneWay)
+      const change = { 'lib/herd/cell.ex': bad, 'lib/herd/pool.ex': withBadChild }
       const status = await crashAt(herd, `v${5 + index}`, wanted, change)
       assert.equal(status.phase, 'Failed', JSON.stringify(status))
       assert.match(status.failure.message, /no good: .*taking it back failed: .*no way back/)

@@ -82,6 +82,8 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
   if (!reports.some(wentForward) && left !== 'committing') {
     const reason = outcome.kind === 'committed' ? 'no node took part' : withPods(outcome.reason, targets, nodes)
     if (outcome.kind === 'mixed') await restart(context, app, targets, nodes, outcome)
+    const unsafe = reports.some((report) => report?.state === 'aborted' && report.unsafe)
+    if (outcome.kind === 'aborted' && unsafe) return { kind: 'never', reason }
     const doubtful = outcome.kind === 'mixed' ? outcome.doubtful : []
     const pods = targets.map((target, index): PodRecord => {
       const record = recordOf(target, false)
@@ -93,13 +95,22 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
   const running = await Promise.all(nodes.map((node) => runsAll(node, upgrade)))
   const pods = targets.map((target, index) => recordOf(target, running[index], reports[index]))
   const loaded = targets.filter((_, index) => running[index])
-  const wrong = await watchPods({ kube, clock, app }, loaded, since)
+  const wrong = childless(targets, reports) ?? (await watchPods({ kube, clock, app }, loaded, since))
   if (wrong === undefined) return { kind: 'forward', pods }
   return await takeBack(context, work, nodes, wrong, pods)
 }
 
 const wentForward = (report: NodeReport | undefined) =>
   report?.state === 'committed' || (report?.state === 'lost' && report.told === 'commit')
+
+/** Why supervisors are not what the new code makes of them: a child that is new did not start. */
+function childless(targets: readonly Target[], reports: readonly (NodeReport | undefined)[]): string | undefined {
+  for (const [index, report] of reports.entries()) {
+    if (report?.state !== 'committed' || report.notStarted.length === 0) continue
+    return `${targets[index].pod} could not start a new child: ${report.notStarted[0]}`
+  }
+  return undefined
+}
 
 async function takeBack(
   { clock }: HotContext,

@@ -42,7 +42,7 @@ export async function compareImages(layout: Layout, before: string, after: strin
   return {
     diff,
     upgrade: (direction) => upgradeOf(diff, old, fresh, direction),
-    reverse: (direction) => upgradeOf(opposite(diff), fresh, old, direction),
+    reverse: (direction) => ({ ...upgradeOf(opposite(diff), fresh, old, direction), undo: true }),
   }
 }
 

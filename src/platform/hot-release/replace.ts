@@ -13,7 +13,8 @@ export function asksForNewPods(
   objects: readonly KubeObject[],
 ): boolean {
   const since = release.metadata.creationTimestamp ?? ''
-  return processesIn(objects).every((process) => (app.restarts?.[process] ?? '') > since)
+  // Both are whole seconds, and code may show within one that it is no good.
+  return processesIn(objects).every((process) => (app.restarts?.[process] ?? '') >= since)
 }
 
 /**

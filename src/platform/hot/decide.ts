@@ -48,6 +48,9 @@ export function decideHot(diff: ReleaseDiff, around: Surroundings = {}): HotDeci
       `state is kept as it is in ${shown(silent.map(({ name }) => readable(name)))}: no code_change of its own`,
     )
   }
+  const supervisors = changed.filter(({ before, after }) => isSupervisor(before) || isSupervisor(after))
+  if (supervisors.length > 0)
+    notes.push(`children of ${shown(supervisors.map(({ name }) => readable(name)))} are compared in the nodes`)
   return { hot: true, notes }
 }
 
@@ -96,9 +99,16 @@ function moduleReasons(before: ReleaseModule, after: ReleaseModule, direction: '
   if (before.loadsNif || after.loadsNif) reasons.push(`${name} changed and loads a NIF`)
   else if (before.onLoad || after.onLoad) reasons.push(`${name} changed and has an on_load function`)
   if (has('application') || has('Elixir.Application')) {
-    reasons.push(`the supervision tree may differ: the application module ${name} changed`)
-  } else if (has('supervisor') || has('Elixir.Supervisor') || has('Elixir.DynamicSupervisor')) {
-    reasons.push(`the supervision tree may differ: the supervisor ${name} changed`)
+    reasons.push(
+      `the supervision tree may differ: the application module ${name} changed, and nothing runs its start again`,
+    )
+  } else if (has('Elixir.DynamicSupervisor')) {
+    reasons.push(`the DynamicSupervisor ${name} changed: what it started cannot be told apart`)
+  } else if (isSupervisor(before) || isSupervisor(after)) {
+    // Its init/1 runs again, twice, and must do nothing but say what the children are.
+    const acts = [...before.calls, ...after.calls].find((module) => effects.has(module))
+    if (acts)
+      reasons.push(`the supervisor ${name} changed and calls ${acts}: its init/1 may do what cannot be done twice`)
   }
   if (has('supervisor_bridge')) reasons.push(`${name} is a supervisor_bridge, which cannot be upgraded`)
   if (has('gen_event')) reasons.push(`${name} changed and handles events: its state inside the manager is not migrated`)
@@ -110,6 +120,11 @@ function moduleReasons(before: ReleaseModule, after: ReleaseModule, direction: '
   return reasons
 }
 
+/** Whose modules and arguments OTP's supervisor keeps: that of Elixir is OTP's. */
+const isSupervisor = ({ behaviours }: ReleaseModule) =>
+  behaviours.includes('supervisor') || behaviours.includes('Elixir.Supervisor')
+/** Modules that nobody calls in an init/1 that may run again. */
+const effects = new Set(['dets', 'ets', 'gen_tcp', 'gen_udp', 'mnesia', 'persistent_term', 'ssl'])
 const servers = new Set(['gen_server', 'gen_statem', 'Elixir.GenServer', 'Elixir.GenStage'])
 const isServer = (module: ReleaseModule) => module.behaviours.some((behaviour) => servers.has(behaviour))
 

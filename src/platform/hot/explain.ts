@@ -14,6 +14,27 @@ function exceptionText(term: Term | undefined): string | undefined {
   return `(${name.replace(/^Elixir\./, '')}) ${Buffer.from(message).toString('utf8').slice(0, 300)}`
 }
 
+const readable = (module = 'a supervisor') => module.replace(/^Elixir\./, '')
+
+/** What a supervisor's new init/1 says, that a running one cannot become. */
+function supervision(why: Term | undefined): string {
+  const [kind, a] = elements(why, 2) ?? [why]
+  switch (textOf(kind)) {
+    case 'removed':
+      return `no longer has ${(listOf(a) ?? []).map((id) => format(id, { limit: 100 })).join(', ')}`
+    case 'other':
+      return `starts ${shownTerm(a)} with another function`
+    case 'simple_one_for_one':
+      return 'is a simple_one_for_one'
+    case 'init':
+      return `has an init/1 that cannot be asked a second time: ${shownTerm(a)}`
+    case 'bad':
+      return `has an init/1 that says what supervisors do not take: ${shownTerm(a)}`
+    default:
+      return 'is no supervisor of OTP as we know it'
+  }
+}
+
 /** The reason of a refusal or an abort, in words. */
 export function explain(why: Term | undefined): string {
   const [kind, a, b, c] = elements(why) ?? [why]
@@ -52,6 +73,8 @@ export function explain(why: Term | undefined): string {
       return `code_change failed in ${first}: ${shownTerm(b)}${numberOf(c) === 1 ? '' : ` (and in ${numberOf(c)} in all)`}`
     case 'code_change_timeout':
       return `code_change did not return in ${numberOf(b)} processes, among them ${first}`
+    case 'supervision':
+      return `the supervision tree changed in what cannot be changed while it runs: ${readable(textOf(b))} ${supervision(c)}`
     default:
       return shownTerm(why)
   }

@@ -17,6 +17,7 @@ export const upgradeVariables = [
   'SnapshotBytes',
   'SuspendMs',
   'Targets',
+  'Undo',
 ] as const
 
 /** The name of the helper as a module: another one for another source, so that nodes never have two in one. */
@@ -91,6 +92,15 @@ Ask = fun(Requests, Ms) -> {Replies, Late, _} = AskAll(Requests, Ms, false), {Re
 Constant = fun(Value) -> fun(_) -> Value end end,
 %% get_state and replace_state answer with the bare state, or {error, Why}.
 Failed = fun({error, _}) -> true; (_) -> false end,
+%% Runs something in a process that can be thrown away.
+Aside = fun(Run) ->
+  {Scratch, Ref} = spawn_monitor(fun() -> exit({aside, try {done, Run()} catch _:Why -> {raised, Why} end}) end),
+  receive
+    {'DOWN', Ref, _, _, {aside, Answer}} -> Answer;
+    {'DOWN', Ref, _, _, Why} -> {raised, Why}
+  after ChangeMs -> exit(Scratch, kill), erlang:demonitor(Ref, [flush]), timeout
+  end
+end,
 Users = fun(M) -> [P || P <- processes(), P =/= Self, erlang:check_process_code(P, M)] end,
 Purge = fun(Ms) ->
   case [M || M <- Ms, erlang:check_old_code(M), not code:soft_purge(M)] of
@@ -124,7 +134,7 @@ Parent = fun(P) ->
     undefined -> undefined
   end
 end,
-Migrates = fun({_, _, supervisor}) -> true;
+Migrates = fun({_, _, supervisor}) -> false;
   ({_, _, special}) -> true;
   ({_, M, gen}) -> Exports(M, code_change, 3) orelse Exports(M, code_change, 4)
 end,
@@ -203,15 +213,12 @@ Rehearse = fun(Migrating, VsnOf) ->
       case Run of
         none -> ok;
         Args ->
-          {Scratch, Ref} = spawn_monitor(fun() -> exit({rehearsed, try apply(M, code_change, Args) catch _:Why -> {raised, Why} end}) end),
-          receive
-            {'DOWN', Ref, _, _, {rehearsed, Answer}} when is_tuple(Answer), element(1, Answer) =:= ok -> ok;
-            {'DOWN', Ref, _, _, {rehearsed, {raised, Why}}} -> throw({failed, {code_change, Describe(P), Why, 1}});
-            {'DOWN', Ref, _, _, {rehearsed, {error, Why}}} -> throw({failed, {code_change, Describe(P), Why, 1}});
-            {'DOWN', Ref, _, _, Other} -> throw({failed, {code_change, Describe(P), {bad_return_value, Other}, 1}})
-          after ChangeMs ->
-            exit(Scratch, kill),
-            throw({failed, {code_change_timeout, [Describe(P)], 1}})
+          case Aside(fun() -> apply(M, code_change, Args) end) of
+            {done, Answer} when is_tuple(Answer), element(1, Answer) =:= ok -> ok;
+            {done, {error, Why}} -> throw({failed, {code_change, Describe(P), Why, 1}});
+            {done, Other} -> throw({failed, {code_change, Describe(P), {bad_return_value, Other}, 1}});
+            {raised, Why} -> throw({failed, {code_change, Describe(P), Why, 1}});
+            timeout -> throw({failed, {code_change_timeout, [Describe(P)], 1}})
           end
       end
   end, [R || {_, Got} = R <- States, not Failed(Got)])
@@ -228,6 +235,57 @@ Load = fun(Plan, Prepared) ->
     [] -> ok;
     Wrong -> throw({failed, {not_verified, Wrong}})
   end
+end,
+%% The supervisors among what was found, with their states, arguments and what the present init/1 says. As release_handler, this reads the
+%% state of OTP's supervisor, which ends with its module and its argument.
+Trees = fun(All) ->
+  Found = [{P, M} || {P, M, supervisor} <- All],
+  {States, _} = Ask([{P, get_state} || {P, _} <- Found], SuspendMs),
+  [begin
+    {_, M} = lists:keyfind(P, 1, Found),
+    Size = case is_tuple(State) of true -> tuple_size(State); false -> 0 end,
+    case Size > 3 andalso element(Size - 1, State) =:= M of
+      true -> {P, M, State, element(Size, State), Aside(fun() -> M:init(element(Size, State)) end)};
+      false -> throw({failed, {supervision, Describe(P), M, unknown}})
+    end
+  end || {P, State} <- States]
+end,
+Spec = fun(#{id := Id, start := {M, F, _} = Start} = Child) -> {Id, {M, F, maps:get(type, Child, worker)}, Start};
+  ({Id, {M, F, _} = Start, _, _, Type, _}) -> {Id, {M, F, Type}, Start}
+end,
+Strategy = fun(#{} = Flags) -> maps:get(strategy, Flags, one_for_one); ({Of, _, _}) -> Of end,
+%% Compares what init/1 said with what it says now: children may come and be changed. Those that go, or become something else, have state
+%% that nothing brings back; they go only where we take back what gave them.
+Review = fun({P, M, _, Args, Was}) ->
+  Unsafe = fun(Why) -> throw({failed, {supervision, Describe(P), M, Why}}) end,
+  case {Was, Aside(fun() -> M:init(Args) end)} of
+    {{done, {ok, {Flags0, Specs0}}}, {done, {ok, {Flags, Specs}}}} ->
+      case supervisor:check_childspecs(Specs) of ok -> ok; {error, Bad} -> Unsafe({bad, Bad}) end,
+      Simple = [Strategy(Flags0), Strategy(Flags)],
+      case lists:member(simple_one_for_one, Simple) of
+        true when Specs =:= Specs0, hd(Simple) =:= hd(tl(Simple)) -> ok;
+        true -> Unsafe(simple_one_for_one);
+        false -> ok
+      end,
+      [Old, New] = [[Spec(S) || S <- L] || L <- [Specs0, Specs]],
+      Gone = [Id || {Id, _, _} <- Old, not lists:keymember(Id, 1, New)],
+      case Gone of [_ | _] when not Undo -> Unsafe({removed, Gone}); _ -> ok end,
+      Both = [{Id, Is0, Start0, Is1, Start1} || {Id, Is0, Start0} <- Old, {Id1, Is1, Start1} <- New, Id1 =:= Id],
+      [Unsafe({other, Id}) || {Id, Is0, _, Is1, _} <- Both, Is0 =/= Is1],
+      put(gone, [{P, Id} || Id <- Gone] ++ get(gone)),
+      put(added, get(added) ++ [{P, Id} || {Id, _, _} <- New, not lists:keymember(Id, 1, Old)]),
+      put(later, [{M, Id} || {Id, _, Start0, _, Start1} <- Both, Start0 =/= Start1] ++ get(later));
+    {{done, {ok, _}}, {done, Other}} -> Unsafe({bad, Other});
+    {{done, {ok, _}}, Failed1} -> Unsafe({init, Failed1});
+    {Failed0, _} -> Unsafe({init, Failed0})
+  end
+end,
+Rebuild = fun(Known, VsnOf) ->
+  put(trees, [{P, State} || {P, _, State, _, _} <- Known]),
+  lists:foreach(Review, Known),
+  {Replies, Stuck} = Ask([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _, _, _} <- Known], ChangeMs),
+  put(migrated, [P || {P, ok} <- Replies] ++ get(migrated)),
+  Outcome(Replies, Stuck)
 end,
 
 %% Processes that are there since others were looked at, and use one of the modules.
@@ -252,19 +310,24 @@ Apply = fun(Plan, Prepared, Is, Found) ->
   All = get(suspended),
   put(suspended_us, Now() - get(since)),
   Down = maps:from_list([{M, {down, Target}} || {M, Target} <- Targets]),
+  Supervisors = Trees(All),
   case Direction of
     down ->
       Migrating = [X || X <- All, Migrates(X)],
-      Change(Migrating, fun(M) -> maps:get(M, Down, {down, undefined}) end, Known2),
-      Load(Plan, Prepared);
+      VsnOf = fun(M) -> maps:get(M, Down, {down, undefined}) end,
+      Change(Migrating, VsnOf, Known2),
+      Load(Plan, Prepared),
+      %% Theirs is init/1 of the code that they will run.
+      Rebuild(Supervisors, VsnOf);
     up ->
       Before = maps:from_list([{M, Vsn(M)} || M <- maps:keys(Is)]),
       put(before, Before),
-      VsnOf = fun(M) -> maps:get(M, Before, undefined) end,
+      VersionOf = fun(M) -> maps:get(M, Before, undefined) end,
       Load(Plan, Prepared),
       Migrating = [X || X <- All, Migrates(X)],
-      Rehearse(Migrating, VsnOf),
-      Change(Migrating, VsnOf, Known2)
+      Rehearse(Migrating, VersionOf),
+      Change(Migrating, VersionOf, Known2),
+      Rebuild(Supervisors, VersionOf)
   end,
   #{processes => length(All), migrated => length(get(migrated)), modules => length(Plan)}
 end,
@@ -274,7 +337,7 @@ Resume = fun() ->
   Late
 end,
 Restore = fun(Plan) ->
-  Migrated = get(migrated),
+  {Rebuilt, Migrated} = lists:partition(fun(P) -> lists:keymember(P, 1, get(trees)) end, get(migrated)),
   Stuck = get(stuck),
   Loaded = get(loading),
   Unrestored = case {Migrated, get(snapshot), Direction} of
@@ -308,20 +371,27 @@ Restore = fun(Plan) ->
       {Restored, _} = Ask(Back, SuspendMs),
       Migrated -- [P || {P, State} <- Restored, not Failed(State)]
   end,
+  {Standing, _} = Ask([{P, {replace_state, Constant(State)}} || {P, State} <- get(trees), lists:member(P, Rebuilt)], SuspendMs),
+  Fallen = Rebuilt -- [P || {P, State} <- Standing, not Failed(State)],
   [exit(P, kill) || KillStuck, P <- Stuck],
   Late = Resume(),
   Wrong = [M || {M, _, _, _, Old, _, _} <- Plan, Md5(M) =/= Old],
-  #{lingering => Lingering, lost => Limit([Describe(P) || P <- Lost, get({down, P}) =:= undefined]),
+  #{lingering => Lingering, lost => Limit([Describe(P) || P <- Lost ++ Fallen, get({down, P}) =:= undefined]),
     stuck => Limit([Describe(P) || P <- Stuck]), late => Limit([Describe(P) || P <- Late, not lists:member(P, Stuck)]), wrong => Wrong,
     suspended_us => case get(since) of undefined -> 0; Since -> Now() - Since end}
 end,
 StartChildren = fun() ->
-  [try supervisor:restart_child(S, Id) of {error, Why} when Why =/= running, Why =/= restarting -> {Id, Why}; _ -> ok catch _:Why -> {Id, Why} end
-    || {S, _, supervisor} <- get(suspended), get({down, S}) =:= undefined,
-       {Id, undefined, _, _} <- try gen_server:call(S, which_children, 2000) catch _:_ -> [] end]
+  [Aside(fun() -> supervisor:terminate_child(S, Id), supervisor:delete_child(S, Id) end) || {S, Id} <- get(gone)],
+  [case Aside(fun() -> supervisor:restart_child(S, Id) end) of
+    {done, {error, Why}} when Why =/= running, Why =/= restarting -> {Id, Why};
+    {done, _} -> ok;
+    {raised, Why} -> {Id, Why};
+    timeout -> {Id, timeout}
+  end || {S, Id} <- get(added), get({down, S}) =:= undefined]
 end,
 
 put(suspended, []), put(migrated, []), put(stuck, []), put(snapshot, none), put(loading, false),
+put(trees, []), put(gone, []), put(added, []), put(later, []),
 try Prepare() of
   {Plan, Prepared, Is, Found} ->
     Tell(prepared, #{modules => [M || {M, _, _, _, _, _, _} <- Plan], processes => length(Found)}),
@@ -346,9 +416,9 @@ try Prepare() of
           commit ->
             Late2 = Resume(),
             Held = Now() - get(since),
-            Problems = [X || X <- StartChildren(), X =/= ok],
+            NotStarted = [X || X <- StartChildren(), X =/= ok],
             [begin code:soft_purge(M) andalso code:delete(M) end || M <- Removed],
-            Tell(committed, #{suspend_us => get(suspended_us), suspended_us => Held, problems => Problems,
+            Tell(committed, #{suspend_us => get(suspended_us), suspended_us => Held, not_started => NotStarted, later => Limit(get(later)),
               late => Limit([Describe(P) || P <- Late2]),
               wrong => [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =/= New]}),
             %% Looking into every process for the code from before is what the next upgrade need not wait for.

@@ -184,6 +184,7 @@ class Helper {
       SnapshotBytes: options.snapshotBytes ?? 64 * 1024 * 1024,
       Hard: bool(options.purge === 'hard'),
       KillStuck: bool(options.killStuck ?? true),
+      Undo: bool(upgrade.undo ?? false),
     }
   }
 

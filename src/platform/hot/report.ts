@@ -12,13 +12,22 @@ export type NodeReport =
       /** Until the last of them was suspended, and from the first suspension to the last resumption. */
       suspendMs: number
       suspendedMs: number
-      /** What did not work after the point of no return: children that did not start, processes that did not answer. */
+      /** New children of supervisors that did not start, and why. */
+      notStarted: readonly string[]
+      /** What else is not as one would expect: processes that did not answer, children that keep their old arguments. */
       problems: readonly string[]
     }
   /** Refused before anything was touched, or never asked to. */
   | { state: 'untouched'; reason: string; lingering: readonly Lingering[] }
   /** Everything is as before. */
-  | { state: 'aborted'; reason: string; suspendedMs: number; restarted: readonly ProcessName[] }
+  | {
+      state: 'aborted'
+      reason: string
+      /** Nodes that run will never take it, whatever its code_change does: it needs new ones. */
+      unsafe: boolean
+      suspendedMs: number
+      restarted: readonly ProcessName[]
+    }
   /** It went back as far as possible without killing anything; `left` says what is not as before. Restart the node. */
   | { state: 'damaged'; reason: string; left: readonly string[]; restarted: readonly ProcessName[] }
   /** The connection broke: a node that had not been told to commit goes back by itself. */
@@ -35,8 +44,12 @@ export function committed(applied: TermMap | undefined, details: TermMap): NodeR
     modules: number(applied, 'modules'),
     suspendMs: number(details, 'suspend_us') / 1000,
     suspendedMs: number(details, 'suspended_us') / 1000,
+    notStarted: list('not_started').map((item) => format(item, { limit: 200 })),
     problems: [
-      ...list('problems').map((item) => `a new child did not start: ${format(item, { limit: 200 })}`),
+      ...list('later').map((item) => {
+        const [supervisor, child] = elements(item, 2) ?? []
+        return `${format(child ?? item)} of ${textOf(supervisor)} keeps its old arguments until it is started anew`
+      }),
       ...names(list('late')).map(
         ({ pid, initialCall }) => `${pid} (${initialCall}) has not answered to its resumption`,
       ),
@@ -61,7 +74,11 @@ export function aborted(details: Term): NodeReport {
     ...list('wrong').map((name) => `${textOf(name)} is not in its old version`),
   ]
   if (left.length > 0) return { state: 'damaged', reason, left, restarted }
-  return { state: 'aborted', reason, suspendedMs: (numberOf(fields.field('suspended_us')) ?? 0) / 1000, restarted }
+  const unsafe = isAtom(elements(why)?.[0], 'supervision')
+  return {
+    ...{ state: 'aborted', reason, unsafe, restarted },
+    suspendedMs: (numberOf(fields.field('suspended_us')) ?? 0) / 1000,
+  }
 }
 
 /** What a refusal says of processes in older code. */

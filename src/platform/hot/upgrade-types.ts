@@ -29,6 +29,8 @@ export interface HotUpgrade {
   direction?: 'up' | 'down'
   /** Of `down`: `-vsn` of the modules that come back. */
   targetVersions?: ReadonlyMap<string, Term>
+  /** Takes back what was loaded just now: the children that supervisors got by it are ended. @default false */
+  undo?: boolean
 }
 
 export interface HotOptions {

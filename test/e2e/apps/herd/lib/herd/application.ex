@@ -7,6 +7,7 @@ defmodule Herd.Application do
       {Registry, keys: :unique, name: Herd.Names},
       {DynamicSupervisor, name: Herd.Cells},
       {DynamicSupervisor, name: Herd.Connections},
+      Herd.Pool,
       {Herd.Listener, host: System.get_env("HOST", "0.0.0.0"), port: String.to_integer(System.get_env("PORT", "4000"))}
     ]
 
