@@ -48,6 +48,7 @@ export function chooseCluster(
       throw new CuddleError(
         'usage',
         '--context, --registry and --metrics-host say more about --kubeconfig FILE, which is missing',
+        { hint: 'cuddle up --kubeconfig FILE --registry HOST:PORT' },
       )
     return undefined
   }

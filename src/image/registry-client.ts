@@ -63,7 +63,10 @@ export function createRegistryClient({ url: base, credentials }: RegistryOptions
           })
         } catch (cause) {
           if (signal?.aborted) throw cause
-          throw new CuddleError('registry-failed', `the registry at ${origin} does not answer`, { cause })
+          throw new CuddleError('registry-failed', `the registry at ${origin} does not answer`, {
+            hint: 'is it up, and can it be reached from here? --registry http://HOST:PORT names one without TLS',
+            cause,
+          })
         }
         if (expect.includes(response.status)) return { response, url: url.href }
         if (response.status === 401 && attempt === 0) {

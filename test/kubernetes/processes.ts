@@ -14,8 +14,11 @@ export interface Processes {
   stop(): Promise<void>
 }
 
+/** Only the kernel tells a child of a parent that was killed (prctl(2), PR_SET_PDEATHSIG); exec keeps it. */
+const dieWithParent = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []
+
 /**
- * Logs are in home/log. With `detached` the programs outlive this process.
+ * Logs are in home/log. With `detached` the programs outlive this process; else they die with it, also when it is killed.
  * @param options.started told of each, so that somebody else can end it
  */
 export function createProcesses(options: {
@@ -32,8 +35,9 @@ export function createProcesses(options: {
       const log = openSync(logOf(name), 'a')
       const args = [...command.slice(1), ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)]
       // Kubernetes' programs call themselves after it where they write, in managedFields for one.
-      const own = /^kube/.test(name) ? { argv0: name } : {}
-      const child = spawn(command[0], args, { ...own, stdio: ['ignore', log, log], detached, cwd: home })
+      const named = /^kube/.test(name) ? ['bash', '-c', 'exec -a "$0" "$@"', name] : []
+      const words = [...(detached ? [] : dieWithParent), ...named, command[0], ...args]
+      const child = spawn(words[0], words.slice(1), { stdio: ['ignore', log, log], detached, cwd: home })
       closeSync(log)
       // A program that cannot be started is a child without a pid; `ready` tells.
       child.on('error', () => {})

@@ -26,15 +26,31 @@ Leaves an Event about the app that says who it was. Ends with 1 when the express
     const context = connect(invocation)
     const [node] = await listNodes(context, await appName(invocation), { process: values.process, pod: values.pod })
     const printed: string[] = []
-    const result = await evaluateOn(context, node, invocation.positionals[0], {
-      erlang: Boolean(values.erl),
-      seat: process.pid,
-      timeoutMs: seconds * 1000,
-      signal,
-      write: (text) => (out.json ? printed.push(text) : process.stdout.write(text)),
-    })
+    const result = await inTime(
+      seconds,
+      evaluateOn(context, node, invocation.positionals[0], {
+        erlang: Boolean(values.erl),
+        seat: process.pid,
+        timeoutMs: seconds * 1000,
+        signal,
+        write: (text) => (out.json ? printed.push(text) : process.stdout.write(text)),
+      }),
+    )
     out.data({ pod: node.pod, node: node.name, output: printed.join(''), result })
     if (!out.json) out.print(result)
     return 0
   },
 } satisfies Command
+
+/** Says of an expression that takes too long how it is given more time. */
+async function inTime<T>(seconds: number, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (!(cause instanceof CuddleError) || cause.code !== 'call-timeout') throw cause
+    throw new CuddleError('call-timeout', `the expression did not return within ${seconds} s, and was ended`, {
+      hint: '--timeout SECONDS gives it longer; cuddle observer shows what the node is busy with',
+      cause,
+    })
+  }
+}

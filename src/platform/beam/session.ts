@@ -30,7 +30,10 @@ export async function listNodes(context: Context, app: string, { process, pod }:
   if (nodes.length > 0) return nodes
   const which = pod ? ` in pod "${pod}"` : process ? ` of process "${process}"` : ''
   throw new CuddleError('no-nodes', `${app} has no running BEAM node${which} that can be reached`, {
-    hint: 'it takes an Erlang or Elixir app with beam: {cluster: true} or a range of scale; cuddle ps shows what runs',
+    hint:
+      which === ''
+        ? 'it takes an Erlang or Elixir app with beam: {cluster: true} or a range of scale; cuddle ps shows what runs'
+        : `cuddle ps -a ${app} shows what runs`,
   })
 }
 
