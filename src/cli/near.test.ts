@@ -16,7 +16,7 @@ test('an unknown command leads to the one that was meant', () => {
     ['secrets', ['config']],
     ['remote', ['console']],
     ['cookie', ['cookie:rotate']],
-    ['p', ['ps', 'ps:scale', 'ps:restart', 'plan']],
+    ['p', ['ps', 'ps:scale', 'ps:resize', 'ps:restart', 'plan']],
     ['xyzzy', []],
   ]
   for (const [word, meant] of cases) assert.deepEqual(nearVerbs(word, Object.keys(verbs)), meant, word)

@@ -19,6 +19,11 @@ export const verbs: Record<string, VerbEntry> = {
   destroy: verb('Apps', 'delete an app and everything of it', () => import('./verbs/destroy.ts')),
   ps: verb('Processes', 'list the pods of an app', () => import('./verbs/ps.ts')),
   'ps:scale': verb('Processes', 'set how many pods run: web=3, web=2..10', () => import('./verbs/ps-scale.ts')),
+  'ps:resize': verb(
+    'Processes',
+    'set how much CPU and memory pods get: web large',
+    () => import('./verbs/ps-resize.ts'),
+  ),
   'ps:restart': verb('Processes', 'restart, one pod after the other', () => import('./verbs/ps-restart.ts')),
   logs: verb('Processes', 'show or follow the log', () => import('./verbs/logs.ts')),
   run: verb('Processes', 'run a command once, in a fresh pod', () => import('./verbs/run.ts')),

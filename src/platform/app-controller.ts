@@ -16,13 +16,14 @@ import { type Axn, type Controller, controller } from '#operator'
 import { applyAll, ignoreNotFound, kinds, manager, prune, pruned } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
-import { asksForNewPods, hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
+import { askForNewPods, asksForNewPods, hasChanged, hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
 import { App, type AppObject, type Failure, type HotStatus, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
 import { effectiveObjects, isWorkload, scaleByHand } from './scale.ts'
 import { movePods } from './stateful/move.ts'
 import { readRefusals } from './stateful/refusals.ts'
+import { isApplied } from './stateful/shape.ts'
 import { steadyTime } from './steady-time.ts'
 
 const finalizer = 'cuddle.dev/app'
@@ -58,7 +59,8 @@ export function appController(
       { apiGroups: [''], resources: ['events'], verbs: ['list'] },
       { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
       // It replaces those of StatefulSets itself.
-      { apiGroups: [''], resources: ['pods'], verbs: ['delete'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['delete', 'patch'] },
+      { apiGroups: [''], resources: ['pods/resize'], verbs: ['patch'] },
       { apiGroups: [Release.group], resources: ['releases'], verbs: ['delete'] },
       { apiGroups: [Release.group], resources: ['releases/status'], verbs: ['patch'] },
     ],
@@ -134,7 +136,7 @@ function goLive(
   return axn.run(`go live with v${release.spec.number}`, async (kube) => {
     if (layout && current?.spec.image && wantsHot(release, objects)) {
       const result = await hotRelease(axn, kube, layout, { release, current, objects, releases })
-      if (result.kind === 'failed') return failHot(kube, axn, release, current, result.status)
+      if (result.kind === 'failed') return failHot(kube, axn, release, result.status)
     }
     // The status moves on only after the objects are applied: a platform that dies between applies them again.
     await applyAll(kube, objects)
@@ -142,18 +144,17 @@ function goLive(
   })
 }
 
-async function failHot(
-  kube: Kube,
-  axn: Axn<AppObject>,
-  release: ReleaseObject,
-  current: ReleaseObject,
-  status: HotStatus,
-): Promise<void> {
+async function failHot(kube: Kube, axn: Axn<AppObject>, release: ReleaseObject, status: HotStatus): Promise<void> {
   const failure = hotFailure(axn.name, status)
   if (status.state !== 'stuck') return finish(kube, axn, release, failure)
-  const app = await kube.get(App, axn.name)
-  await applyAll(kube, effectiveObjects(current.spec, app.spec))
   await patchRelease(kube, release, { phase: 'RollingBack', failure })
+}
+
+/** Asks for new pods of the release before, and applies it. May be done twice. */
+async function goBack(kube: Kube, axn: Axn<AppObject>, release: ReleaseObject, current: ReleaseObject): Promise<void> {
+  await askForNewPods({ kube, clock: axn.clock }, release, effectiveObjects(current.spec, axn.object.spec))
+  const app = await kube.get(App, axn.name)
+  await rollBackTo(kube, axn, current, app.spec)
 }
 
 function awaitCommand(
@@ -229,7 +230,13 @@ async function awaitRollout(
     return axn.run(`report v${release.spec.number}`, async (kube) => {
       const evidence = rollout.pod ? await gather(kube, rollout.pod) : { logs: [], events: [] }
       const failure = report(rollout, evidence, axn.name)
-      await patchRelease(kube, release, { phase: 'RollingBack', message: 'it fails: rolling back', failure })
+      const { hot } = release.status ?? {}
+      const rolling = { phase: 'RollingBack', message: 'it fails: rolling back', failure }
+      if (hot?.state === 'committed' && hasChanged(hot)) {
+        // Pods run its code although their image is that of the release before: only new ones are rid of it.
+        return void (await patchRelease(kube, release, { ...rolling, hot: { ...hot, state: 'stuck' } }))
+      }
+      await patchRelease(kube, release, rolling)
       await rollBackTo(kube, axn, current)
       await finish(kube, axn, release, failure)
     })
@@ -248,13 +255,16 @@ function rollBack(
   if (release.status?.hot?.state === 'stuck' && current) {
     const objects = effectiveObjects(current.spec, axn.object.spec)
     const view = viewOf(axn, current)
-    // The App that the cache has may be older than the wish for new pods.
     const asked = asksForNewPods(axn.object.spec, release, objects)
+    if (!asked || !isApplied(objects, view.statefulSets)) {
+      const replace = `replace the pods of v${release.spec.number}`
+      return axn.run(replace, (kube) => goBack(kube, axn, release, current)).requeueAfter(500)
+    }
     const rollout = assess(objects, view, now)
-    const replaced = asked && serving(objects, view, now) && switched(objects, view)
+    const replaced = serving(objects, view, now) && switched(objects, view)
     if (!replaced && rollout.state !== 'failed') {
       const { message } = rollout.state === 'progressing' ? rollout : (release.status ?? {})
-      axn = asked ? movePods(axn, objects, view, now) : axn
+      axn = movePods(axn, objects, view, now)
       return (message === release.status?.message ? axn : setStatus(axn, release, { message })).requeueAfter(500)
     }
   }
@@ -271,8 +281,13 @@ function isWanted({ kind, metadata }: KubeObject, objects: readonly KubeObject[]
   )
 }
 
-async function rollBackTo(kube: Kube, axn: Axn<AppObject>, current: ReleaseObject | undefined): Promise<void> {
-  const objects = current?.spec.image ? effectiveObjects(current.spec, axn.object.spec) : []
+async function rollBackTo(
+  kube: Kube,
+  axn: Axn<AppObject>,
+  current: ReleaseObject | undefined,
+  app = axn.object.spec,
+): Promise<void> {
+  const objects = current?.spec.image ? effectiveObjects(current.spec, app) : []
   await applyAll(kube, objects)
   await prune(kube, axn.name, objects)
 }

@@ -82,6 +82,8 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
   const release = await startRelease(context, app, change, { onWait, signal })
   await settled
   const { number } = release.spec
+  for (const [process, { cpu, memory }] of Object.entries(release.spec.sizes ?? {}))
+    write(`       ${process} keeps the size that ps:resize gave it: ${cpu} CPU, ${memory}`)
   write(`-----> Releasing v${number}`)
   const live = await expectLive(context, app, await followRelease(context, app, number, write, signal))
   const now = context.clock.monotonic()

@@ -4,6 +4,7 @@ import type { CompileInput } from '#manifests'
 import type { AppSpec, Scale } from '#spec'
 import type { Context, Settings } from './context.ts'
 import { App, type AppObject, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
+import { withSizes } from './sizes.ts'
 
 /** The app. @throws CuddleError `no-app` */
 export async function getApp(context: Context, name: string): Promise<AppObject> {
@@ -58,7 +59,7 @@ export async function releaseConfig(
 
 /** The input of manifests for a release's fields. */
 export function compileInput(
-  fields: Pick<ReleaseSpec, 'app' | 'number' | 'image' | 'runtime' | 'spec'>,
+  fields: Pick<ReleaseSpec, 'app' | 'number' | 'image' | 'runtime' | 'spec' | 'sizes'>,
   config: Record<string, string>,
   scale: Record<string, number | Scale>,
   settings: Settings,
@@ -67,7 +68,7 @@ export function compileInput(
   return {
     app: fields.app,
     namespace: fields.app,
-    spec: fields.spec as AppSpec,
+    spec: withSizes(fields.spec as AppSpec, fields.sizes),
     release: fields.number,
     image: fields.image ?? '',
     config,

@@ -4,7 +4,7 @@ import * as kinds from './kinds.ts'
 
 /** Who or what made a release. */
 export const causeSchema = z.object({
-  kind: z.enum(['create', 'push', 'deploy', 'config', 'rollback']),
+  kind: z.enum(['create', 'push', 'deploy', 'config', 'resize', 'rollback']),
   /** One line for `cuddle releases`: `Deploy 3f2a91c`, `Set DATABASE_URL`. */
   message: z.string(),
   user: z.string().optional(),
@@ -140,6 +140,8 @@ const releaseSpec = z.object({
   build: z.string().optional(),
   /** The normalised app spec. */
   spec: z.any().optional(),
+  /** Sizes per process that `cuddle ps:resize` set; they win over the spec's. */
+  sizes: z.record(z.string(), z.object({ cpu: z.string(), memory: z.string() })).optional(),
   /** The immutable Secret with the config vars of this release. */
   configSecret: z.string().optional(),
   /** Runs once before the rollout. */

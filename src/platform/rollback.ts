@@ -61,6 +61,7 @@ export async function rollback(
         build: target.spec.build,
       },
       spec: target.spec.spec as AppSpec,
+      sizes: target.spec.sizes ?? {},
       config: await releaseConfig(context, target),
     },
     waiting,

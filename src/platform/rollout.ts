@@ -48,15 +48,20 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
   for (const object of wanted) {
     const process = object.metadata.labels?.[labels.process] ?? object.metadata.name!
     if (object.kind === 'StatefulSet') {
-      const { made, serving, stale, replicas } = stateOf(object, view, now)
+      const { made, serving, stale, replicas, resizing } = stateOf(object, view, now)
       for (const pod of made) {
         const failure = podFailure(process, pod, now) ?? overdue(process, pod, now)
         if (failure) return failure
       }
       if (serving >= replicas && stale.length === 0) continue
+      if (resizing.length > 0 && stale.length === 0) {
+        complete = false
+        parts.push(`${process}: resizing ${resizing.length} of ${replicas} pods where they run`)
+        continue
+      }
       const refusal = view.refusals?.get(object.metadata.name!)
-      // Where code was loaded nothing is to be gained by going back: what serves goes on, and waits for its room.
-      if (refusal !== undefined && view.loaded.length === 0) return refused(process, refusal)
+      // Where all pods there are have the code nothing is to be gained by going back: they serve, and one more waits for its room.
+      if (refusal !== undefined && (view.loaded.length === 0 || stale.length > 0)) return refused(process, refusal)
       complete = false
       const waits = refusal === undefined ? complaint(made, now) : `; more are refused: ${refusal}`
       parts.push(

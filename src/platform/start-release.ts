@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isAlreadyExists, type Kube, type KubeObject, Secret } from '#kube'
 import { CuddleError } from '#lib'
 import { compile, configSecret, cookieSecret, reachable } from '#manifests'
-import type { AppSpec, Scale } from '#spec'
+import type { AppSpec, Scale, Size } from '#spec'
 import { type Context, readSettings, type Settings } from './context.ts'
 import { apiVersion, type Cause, labels, Release, type ReleaseObject, type ReleaseSpec } from './kinds.ts'
 import { copyRegistryAuth, readRegistryAuth } from './registry-auth.ts'
@@ -14,6 +14,8 @@ export interface ReleaseChange {
   cause: Omit<Cause, 'user'>
   image?: { ref: string; kind: string; runtime: 'beam' | 'node' | 'generic'; build?: string }
   spec?: AppSpec
+  /** All sizes that were set by hand, by process. */
+  sizes?: Record<string, Size>
   /** The whole config, replacing the old one. */
   config?: Record<string, string>
   /** Config vars that are added where there are none of their names. */
@@ -52,6 +54,7 @@ export function nextRelease(
     runtime: change.image?.runtime ?? before?.runtime,
     build: change.image?.build ?? before?.build,
     spec: change.spec ?? before?.spec,
+    sizes: change.sizes ?? before?.sizes,
     releaseCommand: change.releaseCommand,
     rollout: change.rollout,
     objects: [],

@@ -25,5 +25,6 @@ export {
   resolveSpec,
 } from './resolve.ts'
 export type { Command, EnvValue, Patch, Strategy } from './schema.ts'
+export { readSize } from './size.ts'
 export type { Target } from './targets.ts'
 export { maxReplicas, readScale, type Scale } from './values.ts'

@@ -105,4 +105,29 @@ test('a hot app whose pushers and quota are in each other’s way', {
     await until(async () => (await herd.pods()).length === 4, { timeoutMs: 60_000 })
     assert.deepEqual(new Set(await herd.versions()), new Set(['v5']))
   })
+
+  await t.test(
+    'code that loads and does not boot: a pod more shows it, and all are replaced by what ran before',
+    async () => {
+      await home.kubectl('-n', app, 'create', 'quota', 'small', '--hard=pods=4')
+      assert.equal((await home.cuddle(['ps:scale', 'web=5', '-a', app, '--no-wait'])).code, 0)
+      const broken = (text: string) =>
+        cell(
+          'v6',
+          'integer',
+        )(text).replace('def start(id), do:', 'def start(_), do: raise("does not boot")\n  def begin(id), do:')
+      const pushing = herd.push({ 'lib/herd/cell.ex': broken })
+      const message = () =>
+        home.kubectl('-n', app, 'get', 'releases.cuddle.dev', '-o', 'jsonpath={.items[*].status.message}')
+      await until(async () => /4 of 5 new pods ready; more are refused/.test((await message()).stdout), {
+        timeoutMs: 60_000,
+      })
+      await home.kubectl('-n', app, 'delete', 'quota', 'small')
+      const push = await pushing
+      assert.notEqual(push.code, 0)
+      assert.match(push.stderr, /does not boot/)
+      assert.match(push.stderr, /Rolled back: v\d+ is still serving/)
+      assert.deepEqual(new Set(await herd.versions()), new Set(['v5']), 'nobody runs what was loaded')
+    },
+  )
 })

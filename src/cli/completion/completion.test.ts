@@ -50,7 +50,7 @@ async function shell(t: TestContext, name: string, completion: string) {
 
 const cases: [string, readonly string[]][] = [
   ['cuddle rel', ['releases', 'releases:info']],
-  ['cuddle ps:', ['ps:scale', 'ps:restart']],
+  ['cuddle ps:', ['ps:scale', 'ps:resize', 'ps:restart']],
   ['cuddle logs --fo', ['--follow']],
   ['cuddle logs -a ', ['shop', 'blog']],
   ['cuddle logs --app sh', ['shop']],

@@ -44,6 +44,8 @@ export function meshController(options: {
 
   return controller(App, {
     name: 'cuddle-beam',
+    // The way to nodes in networks that are not routed from here.
+    rights: [{ apiGroups: [''], resources: ['pods/portforward'], verbs: ['create', 'get'] }],
     watches: [
       {
         type: Pod,

@@ -1,8 +1,9 @@
 import type { BeamNode, ConnectOptions } from '#beam'
 import { type Kube, type KubeObject, type objects, Secret } from '#kube'
-import { CuddleError } from '#lib'
+import { CuddleError, systemClock } from '#lib'
 import { cookieName } from '#manifests'
 import type { BeamPod } from './nodes.ts'
+import { openWay } from './way.ts'
 
 /** Keys of the cookie's Secret. Nodes that start get `cookie`; the others are there while and after it is rotated. */
 export const cookieKeys = { current: 'cookie', next: 'next', previous: 'previous' } as const
@@ -38,6 +39,7 @@ export function cookieIn(secret: (objects.Secret & KubeObject) | undefined, key:
  * Connects to a pod's node, whichever of its app's cookies it has, and gives it the one that it should have: so nodes that
  * started with an older one take part in a rotation whenever they are met.
  *
+ * @param options without a `dial` of its own: directly, or through the API server (see `openWay`)
  * @throws CuddleError as `connect` of #beam, `no-cookie`
  */
 export async function dial(
@@ -48,10 +50,12 @@ export async function dial(
   const { connect } = await import('#beam')
   const { name, host, port } = pod
   const { wanted, others } = await readCookies(kube, pod)
+  const { clock = systemClock } = options
+  const way = (signal: AbortSignal) => openWay(kube, pod, clock, signal)
   let refused: unknown
   for (const cookie of [wanted, ...others]) {
     try {
-      const node = await connect({ ...options, name, host, port, cookie })
+      const node = await connect({ dial: way, ...options, name, host, port, cookie })
       if (cookie !== wanted) await giveCookie(node, wanted)
       return node
     } catch (error) {

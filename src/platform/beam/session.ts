@@ -7,6 +7,7 @@ import { dial } from './cookie.ts'
 import { recordPodEvent } from './events.ts'
 import { type BeamPod, beamNodeLabel, beamPod } from './nodes.ts'
 import { checkAccess } from './permission.ts'
+import { isOfThisMachine } from './way.ts'
 
 export interface NodeChoice {
   /** Only nodes of this process. */
@@ -88,8 +89,4 @@ export async function openNode(
       },
     )
   }
-}
-
-function isOfThisMachine(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
 }

@@ -208,6 +208,7 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                             "push",
                             "deploy",
                             "config",
+                            "resize",
                             "rollback"
                           ]
                         },
@@ -247,6 +248,24 @@ export const crds: readonly objects.CustomResourceDefinition[] = [
                     },
                     "spec": {
                       "x-kubernetes-preserve-unknown-fields": true
+                    },
+                    "sizes": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "object",
+                        "required": [
+                          "cpu",
+                          "memory"
+                        ],
+                        "properties": {
+                          "cpu": {
+                            "type": "string"
+                          },
+                          "memory": {
+                            "type": "string"
+                          }
+                        }
+                      }
                     },
                     "configSecret": {
                       "type": "string"

@@ -41,7 +41,7 @@ export async function decide(
   const refuse = (reasons: string[]) => ({ decision: { hot: false as const, reasons }, direction })
   const otherwise = wantsNewPods(after)
   if (otherwise !== undefined) return refuse([otherwise])
-  const { config, reasons } = objectReasons(before.objects, after.objects)
+  const { config, reasons, notes } = objectReasons(before.objects, after.objects)
   const changed = changedVariables(
     { spec: before.release.spec, config: before.config },
     { spec: after.release.spec, config: after.config },
@@ -57,5 +57,6 @@ export async function decide(
   const decision = decideHot(comparison.diff, { direction, environment })
   const all = [...reasons, ...(decision.hot ? [] : decision.reasons)]
   if (all.length > 0) return refuse(all)
-  return { decision, comparison, direction }
+  if (!decision.hot) return refuse([])
+  return { decision: { hot: true, notes: [...notes, ...decision.notes] }, comparison, direction }
 }

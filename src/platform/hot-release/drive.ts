@@ -5,7 +5,6 @@ import { type HotStatus, Release, type ReleaseObject } from '../kinds.ts'
 import { attempt } from './attempt.ts'
 import { decide, type Side, wantsNewPods } from './decide.ts'
 import { type Reach, reach, type Target } from './nodes.ts'
-import { askForNewPods } from './replace.ts'
 
 export interface HotContext {
   kube: Kube
@@ -42,11 +41,7 @@ export async function loadRelease(context: HotContext, work: HotRelease): Promis
   const known = work.after.release.status?.hot
   if (known?.state === 'committed') return { kind: 'loaded' }
   if (known?.state === 'rolling') return { kind: 'roll' }
-  if (known?.state === 'aborted') return { kind: 'failed', status: known }
-  if (known?.state === 'stuck') {
-    await askForNewPods(context, work.after.release, work.before.objects)
-    return { kind: 'failed', status: known }
-  }
+  if (known?.state === 'aborted' || known?.state === 'stuck') return { kind: 'failed', status: known }
   if (wantsNewPods(work.after) !== undefined) return load(context, work, undefined)
   // The way to the nodes is made while the images are compared.
   const reached = reach(context.kube, context.clock, work.app, work.before)
@@ -120,7 +115,6 @@ async function load(context: HotContext, work: HotRelease, reached: Reach | unde
   if (after.release.spec.cause.kind === 'rollback') return roll(result.reason)
   const stuck: HotStatus = { ...begun, state: 'stuck', reasons: [result.reason], pods: result.pods }
   await record(stuck, `replacing the pods with v${before.release.spec.number}`)
-  await askForNewPods(context, after.release, before.objects)
   return { kind: 'failed', status: stuck }
 }
 

@@ -8,7 +8,7 @@ import type { HotResult } from './drive.ts'
 import { statefulSets } from './objects.ts'
 
 export { hotLines } from './lines.ts'
-export { asksForNewPods } from './replace.ts'
+export { askForNewPods, asksForNewPods } from './replace.ts'
 
 /** Whether a release is one that may be loaded, or asks to be. */
 export function wantsHot({ spec }: ReleaseObject, objects: readonly KubeObject[]): boolean {
@@ -39,6 +39,11 @@ export async function hotRelease(
   const before = { release: current, objects: effectiveObjects(current.spec, axn.object.spec), config: old }
   const after = { release, objects, config: next }
   return loadRelease({ kube, clock, log, layout }, { app, before, after, releases })
+}
+
+/** Whether pods that a release was loaded into run other code since. */
+export function hasChanged({ changed = [], added = [], removed = [] }: HotStatus): boolean {
+  return changed.length + added.length + removed.length > 0
 }
 
 /** The report of a release that could not be loaded, or had to be taken back. */

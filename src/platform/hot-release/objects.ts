@@ -3,15 +3,17 @@ import { diff } from '#manifests'
 import type { AppSpec } from '#spec'
 import { labels, type ReleaseSpec } from '../kinds.ts'
 import { hasShape } from '../stateful/shape.ts'
+import { sizeText } from '../stateful/size.ts'
 
 export const statefulSets = (objects: readonly KubeObject[]) => objects.filter(({ kind }) => kind === StatefulSet.kind)
 
-/** What stands in the way of keeping the pods, in the objects of two releases: in words, and config apart. */
+/** What stands in the way of keeping the pods, in the objects of two releases: in words, and config apart; and what changes with them kept. */
 export function objectReasons(
   before: readonly KubeObject[],
   after: readonly KubeObject[],
-): { config: boolean; reasons: string[] } {
+): { config: boolean; reasons: string[]; notes: string[] } {
   const reasons: string[] = []
+  const notes: string[] = []
   let config = false
   for (const set of statefulSets(after)) {
     const process = set.metadata.labels?.[labels.process] ?? set.metadata.name!
@@ -25,7 +27,11 @@ export function objectReasons(
       )
       continue
     }
-    if (hasShape({ ...old, metadata: old.spec.template.metadata }, set.spec.template)) continue
+    const [had, gets] = [sizeText(old.spec.template), sizeText(set.spec.template)]
+    if (hasShape({ ...old, metadata: old.spec.template.metadata }, set.spec.template)) {
+      if (had !== gets) notes.push(`${process} is resized where it runs: ${gets}, until now ${had}`)
+      continue
+    }
     for (const { path } of diff([old], [set]).flatMap(({ changes }) => changes)) {
       const place = /^spec\.template\.(.*)$/.exec(path)?.[1]
       if (place === undefined || /\.image$|cuddle\.dev\/shape/.test(place)) continue
@@ -33,7 +39,7 @@ export function objectReasons(
       else reasons.push(`${process}: ${place.replace(/^spec\./, '')} changed, which needs new pods`)
     }
   }
-  return { config, reasons: [...new Set(reasons)] }
+  return { config, reasons: [...new Set(reasons)], notes }
 }
 
 /** Names of the variables of an app that differ between two releases. */

@@ -3,6 +3,7 @@ import type { Axn } from '#operator'
 import type { AppObject } from '../kinds.ts'
 import type { View } from '../rollout.ts'
 import { planRoll, usualAnnotation } from './roll.ts'
+import { resizePods } from './size.ts'
 
 /** Moves the pods of StatefulSets on towards what is wanted: see `planRoll`. */
 export function movePods(
@@ -20,7 +21,8 @@ export function movePods(
     for (const { metadata } of next.remove) {
       axn = axn.delete({ type: Pod, name: metadata.name!, namespace: axn.name }, { uid: metadata.uid })
     }
-    const { replicas, usual } = next
+    const { replicas, usual, resize } = next
+    if (resize) axn = axn.run(`resize pods of ${name}`, (kube) => resizePods(kube, resize, object.spec.template))
     const autoscaler = objects.find(
       ({ kind, spec }) => kind === HorizontalPodAutoscaler.kind && spec.scaleTargetRef.name === name,
     )

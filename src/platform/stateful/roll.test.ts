@@ -11,27 +11,29 @@ interface Fake {
   ready?: boolean
   restarts?: number
   memory?: string
+  label?: string
+  conditions?: object[]
 }
 
-function template(image: string, memory = '1Gi'): any {
+function template(image: string, memory = '1Gi', label = 'shop'): any {
   const made = {
-    metadata: { labels: { app: 'shop' } },
+    metadata: { labels: { app: label } },
     spec: { containers: [{ name: 'web', image, resources: { limits: { memory } } }] },
   }
   rememberShape(made)
   return made
 }
 
-const pod = ({ ordinal, image, ready = true, restarts = 0, memory }: Fake): any => ({
+const pod = ({ ordinal, image, ready = true, restarts = 0, memory, label, conditions = [] }: Fake): any => ({
   metadata: {
     name: `web-${ordinal}`,
     uid: `u${ordinal}`,
-    annotations: template(image, memory).metadata.annotations,
+    annotations: template(image, memory, label).metadata.annotations,
     ownerReferences: [{ kind: 'StatefulSet', uid: 'set' }],
   },
-  spec: { containers: [{ name: 'web', image }] },
+  spec: template(image, memory).spec,
   status: {
-    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }, ...conditions],
     containerStatuses: [{ restartCount: restarts }],
   },
 })
@@ -47,7 +49,11 @@ function plan(pods: Fake[], present: number, { replicas = 3, usual = '', loaded 
   return {
     serving: state.serving,
     stale: state.stale.map(({ metadata }) => metadata.name),
-    next: state.next && { ...state.next, remove: state.next.remove.map(({ metadata }) => metadata.name) },
+    next: state.next && {
+      ...state.next,
+      remove: state.next.remove.map(({ metadata }) => metadata.name),
+      ...(state.next.resize && { resize: state.next.resize.map(({ metadata }) => metadata.name) }),
+    },
   }
 }
 
@@ -79,8 +85,19 @@ test('pods into which the code was loaded stay, until one is restarted', () => {
   assert.deepEqual(plan(of('old', 0, 1, 2), 3, { loaded }), { serving: 3, stale: [], next: undefined })
   const crashed = [...of('old', 0, 1), { ordinal: 2, image: 'old', ready: false, restarts: 1 }]
   assert.deepEqual(plan(crashed, 3, { loaded }), { serving: 2, stale: ['web-2'], next: { remove: ['web-2'] } })
-  const other = of('old', 0, 1, 2).map((one) => ({ ...one, memory: '2Gi' }))
+  const other = of('old', 0, 1, 2).map((one) => ({ ...one, label: 'other' }))
   assert.equal(plan(other, 3, { loaded }).stale.length, 3, 'their template differs in more than the image')
+})
+
+test('pods of another size get it where they run, and new ones come for those that cannot', () => {
+  const small = of('new', 0, 1, 2).map((one) => ({ ...one, memory: '512Mi' }))
+  assert.deepEqual(plan(small, 3), { serving: 0, stale: [], next: { resize: ['web-0', 'web-1', 'web-2'], remove: [] } })
+  const told = { type: 'PodResizeInProgress', status: 'True' }
+  const underway = of('new', 0, 1, 2).map((one) => ({ ...one, conditions: [told] }))
+  assert.deepEqual(plan(underway, 3), { serving: 0, stale: [], next: undefined })
+  const full = { type: 'PodResizePending', status: 'True', reason: 'Infeasible' }
+  const stuck = [...of('new', 0, 1), { ordinal: 2, image: 'new', conditions: [full] }]
+  assert.deepEqual(plan(stuck, 3), { serving: 2, stale: ['web-2'], next: { replicas: 4, usual: 3, remove: [] } })
 })
 
 test('scaling sets the number and touches nobody', () => {

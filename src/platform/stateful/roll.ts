@@ -1,5 +1,6 @@
 import type { KubeObject, objects } from '#kube'
 import { isMadeFrom, type LoadedPod, runs } from './shape.ts'
+import { sizing } from './size.ts'
 
 type Pod = objects.Pod & KubeObject
 type StatefulSet = objects.StatefulSet & KubeObject
@@ -19,8 +20,10 @@ export interface SetState {
   stale: Pod[]
   /** Pods that were made from the wanted template. */
   made: Pod[]
+  /** Pods that run what is wanted in another size, and get it where they run. */
+  resizing: Pod[]
   /** What to do next; nothing while something is awaited, or all is as wanted. */
-  next: { replicas?: number; usual?: number | null; remove: Pod[] } | undefined
+  next: { replicas?: number; usual?: number | null; remove: Pod[]; resize?: Pod[] } | undefined
 }
 
 /**
@@ -45,15 +48,19 @@ export function planRoll(
           !metadata.deletionTimestamp && metadata.ownerReferences?.some(({ uid }) => uid === live.metadata.uid),
       )
     : []
-  const stale = pods.filter((pod) => !runs(pod, template, loaded))
+  const stale = pods.filter((pod) => !runs(pod, template, loaded) || sizing(pod, template) === 'refused')
+  const resizing = pods.filter((pod) => !stale.includes(pod) && sizing(pod, template) !== 'done')
   const minReady = (wanted.spec.minReadySeconds ?? 0) * 1000
-  const current = pods.filter((pod) => !stale.includes(pod) && isReady(pod, minReady, now))
+  const settled = pods.filter((pod) => !stale.includes(pod) && !resizing.includes(pod))
+  const current = settled.filter((pod) => isReady(pod, minReady, now))
   const kept = Number(live?.metadata.annotations?.[usualAnnotation] ?? Number.NaN)
   const present = live?.spec?.replicas ?? 0
   const replicas: number = wanted.spec.replicas ?? (Number.isNaN(kept) ? present : kept)
   const made = pods.filter((pod) => isMadeFrom(pod, template))
-  const state = { serving: current.length, replicas, stale, made, next: undefined }
+  const state = { serving: current.length, replicas, stale, made, resizing, next: undefined }
   if (!live || (live.status?.observedGeneration ?? 0) < (live.metadata.generation ?? 0)) return state
+  const resize = resizing.filter((pod) => sizing(pod, template) === 'wanted')
+  if (resize.length > 0) return { ...state, next: { resize, remove: [] } }
   if (stale.length === 0 || replicas === 0) {
     // Those beyond the usual go when the usual ones are all there.
     const usual = pods.filter((pod) => ordinal(pod) < replicas && current.includes(pod)).length

@@ -2,7 +2,7 @@ import type { KubeObject, objects } from '#kube'
 import { shortHash } from '#lib'
 import { withoutImages } from '#manifests'
 
-/** Annotation of pods: what they were made from, but for the image. */
+/** Annotation of pods: what they were made from, but for what can change while they run: images (their code) and sizes. */
 const shapeAnnotation = 'cuddle.dev/shape'
 
 /** A pod into which the code of a release was loaded, in the run of its containers that this was. */
@@ -13,12 +13,13 @@ export interface LoadedPod {
   restarts: number
 }
 
-/** Writes into a template what its pods can be told by: two templates that differ in images only have the same. */
+/** Writes into a template what its pods can be told by: two templates that differ in images and sizes only have the same. */
 export function rememberShape(template: Record<string, any>): void {
   const annotations = { ...template['metadata'].annotations }
   delete annotations[shapeAnnotation]
   const metadata = { ...template['metadata'], annotations }
-  const shape = shortHash(withoutImages({ ...template, metadata }))
+  const containers = template['spec'].containers.map(({ resources: _, ...rest }: Record<string, unknown>) => rest)
+  const shape = shortHash(withoutImages({ ...template, metadata, spec: { ...template['spec'], containers } }))
   template['metadata'].annotations = { ...annotations, [shapeAnnotation]: shape }
 }
 
@@ -27,9 +28,24 @@ export function restartsOf(pod: objects.Pod): number {
   return (pod.status?.containerStatuses ?? []).reduce((sum, { restartCount = 0 }) => sum + restartCount, 0)
 }
 
-/** Whether a pod was made from this template, image and all, so that it can but run its code. */
+/** Whether a pod was made from this template, image and all, so that it can but run its code; its size may be another. */
 export function isMadeFrom(pod: objects.Pod & KubeObject, template: Record<string, any>): boolean {
   return hasShape(pod, template) && images(pod.spec) === images(template['spec'])
+}
+
+/** Whether pods that start now are made from the StatefulSets among these objects. */
+export function isApplied(
+  objects: readonly KubeObject[],
+  live: readonly (objects.StatefulSet & KubeObject)[],
+): boolean {
+  return objects.every(({ kind, metadata, spec }) => {
+    if (kind !== 'StatefulSet') return true
+    const template = live.find((set) => set.metadata.name === metadata.name)?.spec?.template
+    return (
+      template !== undefined &&
+      isMadeFrom({ ...template, metadata: template.metadata ?? {} } as KubeObject, spec.template)
+    )
+  })
 }
 
 /** Whether a pod runs what the template says: made from it, or with the code loaded since. */
