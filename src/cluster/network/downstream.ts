@@ -1,16 +1,18 @@
 import type { Socket } from 'node:net'
 import type { Context, RouterEndpoint } from './context.ts'
 import type { Tunnel } from './endpoints.ts'
-import { FrameTrack, serviceRestart } from './frames.ts'
+import { gather } from './gather.ts'
 import { type Head, incomplete, parseRequestHead } from './head.ts'
+import { hold } from './hold.ts'
 import { latin1 } from './latin1.ts'
 import { normalHost, type Route } from './matcher.ts'
 import { refusal, renderPage } from './pages.ts'
 import { Reply, smallBytes } from './reply.ts'
-import { idempotent, methodOf, requestText, responseText, targetOf } from './request.ts'
+import { forwarded, idempotent, methodOf, requestIdOf, requestText, responseText, targetOf } from './request.ts'
 import { RequestBody } from './request-body.ts'
 import { takeOver } from './socket.ts'
-import { type Failure, type Framing, type ResponseSink, Upstream } from './upstream.ts'
+import { TunnelOutput } from './tunnel.ts'
+import { type Failure, type Framing, type ResponseSink, rested, Upstream } from './upstream.ts'
 
 /** Times one request is sent anew after an endpoint may have seen it. */
 const maxRetries = 2
@@ -61,12 +63,8 @@ export class Downstream implements ResponseSink, Tunnel {
   #tried: Set<RouterEndpoint> | undefined
   #retries = 0
   #cancelHold: (() => void) | undefined
-  /** What the app sends over a websocket. */
-  #frames: FrameTrack | undefined
-  /** The tick at which the client was told to come back; 0: it was not. */
-  #leftAt = 0
-  /** To be told so at the end of the frame that is on its way. */
-  #leaving = false
+  /** What the app sends once the connection is upgraded. */
+  #tunnel: TunnelOutput | undefined
 
   constructor(context: Context, accepted: Socket, onClose: (connection: Downstream) => void) {
     this.#context = context
@@ -114,20 +112,13 @@ export class Downstream implements ResponseSink, Tunnel {
   #readHead(buffer: Buffer, at: number, length: number): void {
     const first = this.#pending === undefined
     if (this.#pending) {
-      const before = this.#pending.length
-      buffer = Buffer.concat([this.#pending, buffer.subarray(at, length)])
+      const { bytes, verdict } = gather(this.#pending, buffer.subarray(at, length))
+      this.#pending = verdict === 'wait' ? bytes : undefined
+      if (verdict === 'malformed') this.#refuse(400)
+      if (verdict !== 'parse') return
+      buffer = bytes
       at = 0
-      length = buffer.length
-      this.#pending = undefined
-      // Bytes that trickle in must not have the whole head parsed each time.
-      if (length <= 65536 && buffer.indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1') < 0 && before > 1024) {
-        if (buffer.indexOf('\n\n', Math.max(0, before - 1), 'latin1') >= 0) {
-          this.#refuse(400)
-          return
-        }
-        this.#pending = buffer
-        return
-      }
+      length = bytes.length
     }
     const head = this.#context.requestHead
     const end = parseRequestHead(buffer, at, length, head)
@@ -174,10 +165,9 @@ export class Downstream implements ResponseSink, Tunnel {
     this.#path = target.path
     this.#retries = 0
     this.#sent = this.upgrading = false
-    this.#frames = undefined
+    this.#tunnel = undefined
     this.#tried = undefined
-    const given = head.requestIdEnd > head.requestIdStart ? latin1(buffer, head.requestIdStart, head.requestIdEnd) : ''
-    this.#requestId = given !== '' && /^[\w.+/=-]{1,200}$/.test(given) ? given : context.requestId()
+    this.#requestId = requestIdOf(buffer, head) ?? context.requestId()
 
     const route = (this.#route = context.matcher.find(host, target.path))
     const xff = head.forwardedFor
@@ -187,7 +177,7 @@ export class Downstream implements ResponseSink, Tunnel {
       // Cleartext HTTP/2 would put requests out of the router's sight.
       if (!/\bh2c\b/i.test(protocol)) {
         this.upgrading = true
-        this.#frames = /^websocket$/i.test(protocol) ? new FrameTrack() : undefined
+        this.#tunnel = new TunnelOutput(protocol)
         extra += `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`
       }
     }
@@ -278,30 +268,12 @@ export class Downstream implements ResponseSink, Tunnel {
       return
     }
     endpoint.outstanding++
-    const pooled = fresh ? undefined : this.#pooled(endpoint)
+    const pooled = fresh ? undefined : rested(endpoint, context.tick, this.method)
     this.#sent = false
     if (pooled) {
       this.#upstream = pooled
       this.#send(pooled)
     } else this.#upstream = new Upstream(context, endpoint, this)
-  }
-
-  /**
-   * A resting connection. A request that must not be sent twice takes only one that was used within the last second: a
-   * connection which dies unseen has nearly always rested for longer.
-   */
-  #pooled(endpoint: RouterEndpoint): Upstream | undefined {
-    const { idle } = endpoint
-    const { tick } = this.#context
-    const upstream = idle[idle.length - 1] as Upstream | undefined
-    if (!upstream) return undefined
-    if (upstream.idleUntil <= tick) {
-      for (const connection of [...idle]) connection.destroy()
-      return undefined
-    }
-    if (tick - upstream.idleSince > 1 && !idempotent(this.method)) return undefined
-    idle.pop()
-    return upstream
   }
 
   #send(upstream: Upstream): void {
@@ -344,20 +316,15 @@ export class Downstream implements ResponseSink, Tunnel {
       ])
       return
     }
-    this.#context.waiting++
-    const again = () => {
-      this.#cancelHold?.()
+    const refused = this.#tried !== undefined
+    const stop = hold(this.#context, service, refused ? Math.min(left, refusedPauseMs) : left, () => {
+      this.#cancelHold = undefined
       this.#tried = undefined
       this.#dispatch()
-    }
-    const refused = this.#tried !== undefined
-    const stop = clock.after(refused ? Math.min(left, refusedPauseMs) : left, again)
-    service.waiters.add(again)
+    })
     this.#cancelHold = () => {
       this.#cancelHold = undefined
-      this.#context.waiting--
       stop()
-      service.waiters.delete(again)
     }
   }
 
@@ -436,8 +403,8 @@ export class Downstream implements ResponseSink, Tunnel {
     this.#socket.setKeepAlive(true, 60_000)
     this.#upstream?.socket.setKeepAlive(true, 60_000)
     const text = `${responseText(buffer, head, start, false)}Connection: Upgrade\r\n\r\n`
-    this.#frames?.feed(buffer, head.end, stop)
-    if (this.#frames) this.#upstream?.endpoint.tunnels.add(this)
+    this.#tunnel?.follow(buffer, head.end, stop)
+    if (this.#tunnel?.websocket) this.#upstream?.endpoint.tunnels.add(this)
     this.#reply.text(text + latin1(buffer, head.end, stop))
     const early = this.#pending
     this.#pending = undefined
@@ -447,25 +414,21 @@ export class Downstream implements ResponseSink, Tunnel {
   }
 
   tunnelled(buffer: Buffer, start: number, stop: number): void {
-    if (this.#leftAt > 0) return
-    const end = this.#frames?.feed(buffer, start, stop, this.#leaving) ?? stop
-    this.#reply.raw(buffer, start, end)
-    if (this.#leaving && this.#frames?.between) this.#sayRestart()
+    const end = this.#tunnel?.follow(buffer, start, stop) ?? stop
+    if (end > start) this.#reply.raw(buffer, start, end)
+    if (this.#tunnel?.atEndOfLeaving) this.#sayRestart()
   }
 
   /** The pod leaves: the client of a websocket is told to come back, which is to another one. Its answer ends the tunnel. */
   leave(): void {
     if (this.#mode !== 'tunnel') return
-    this.#leaving = true
+    this.#tunnel?.leave()
     this.#sayRestart()
   }
 
-  /** A close frame of the router's own, where one may be. */
   #sayRestart(): void {
-    const frames = this.#frames
-    if (!frames?.between || frames.closing || this.#leftAt > 0) return
-    this.#leftAt = Math.max(1, this.#context.tick)
-    this.#reply.text(serviceRestart)
+    const word = this.#tunnel?.restart(this.#context.tick)
+    if (word !== undefined) this.#reply.text(word)
   }
 
   tunnelEnded(): void {
@@ -515,9 +478,7 @@ export class Downstream implements ResponseSink, Tunnel {
     }
     this.#route = undefined
     this.#tried = undefined
-    this.#frames = undefined
-    this.#leaving = false
-    this.#leftAt = 0
+    this.#tunnel = undefined
     this.#body.forget()
     this.#text = ''
     this.#since = context.tick
@@ -593,7 +554,8 @@ export class Downstream implements ResponseSink, Tunnel {
     } else if (this.#mode === 'linger') {
       if (still > lingerSeconds) this.#socket.destroy()
     } else if (this.#mode === 'tunnel') {
-      if (this.#leftAt > 0 && tick - this.#leftAt > lingerSeconds) this.#socket.destroy()
+      const leftAt = this.#tunnel?.leftAt ?? 0
+      if (leftAt > 0 && tick - leftAt > lingerSeconds) this.#socket.destroy()
     } else if (this.#mode === 'exchange') {
       const quiet = Math.min(still, upstream ? tick - upstream.since : still)
       if (this.#ended && quiet > halfClosedSeconds && this.#reply.status !== 0) this.#socket.destroy()
@@ -610,9 +572,4 @@ export class Downstream implements ResponseSink, Tunnel {
       }
     }
   }
-}
-
-/** The fields that say for whom a request is, up to the value of the last one. */
-function forwarded(remotes: string, host: string): string {
-  return `X-Forwarded-For: ${remotes}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ${host}\r\nX-Request-Id: `
 }

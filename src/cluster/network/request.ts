@@ -79,3 +79,15 @@ export function methodOf(buffer: Buffer, head: Head): string {
 export function idempotent(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'PUT' || method === 'DELETE'
 }
+
+/** The fields that say for whom a request is, up to the value of the last one. */
+export function forwarded(remotes: string, host: string): string {
+  return `X-Forwarded-For: ${remotes}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ${host}\r\nX-Request-Id: `
+}
+
+/** The id that the client gave its request, if it can be passed on. */
+export function requestIdOf(buffer: Buffer, head: Head): string | undefined {
+  if (head.requestIdEnd <= head.requestIdStart) return undefined
+  const given = latin1(buffer, head.requestIdStart, head.requestIdEnd)
+  return /^[\w.+/=-]{1,200}$/.test(given) ? given : undefined
+}

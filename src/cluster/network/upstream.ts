@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { ChunkScanner } from './chunks.ts'
-import type { Context } from './context.ts'
+import type { Context, RouterEndpoint } from './context.ts'
 import type { Endpoint, Pooled } from './endpoints.ts'
 import { type Head, incomplete, parseResponseHead } from './head.ts'
+import { idempotent } from './request.ts'
 
 /** How the end of a response body is found. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close'
@@ -306,4 +307,20 @@ export class Upstream implements Pooled {
     this.owner = undefined
     owner?.failed(this, this.heard ? 'broken' : 'silent', 'the connection closed')
   }
+}
+
+/**
+ * A resting connection to an endpoint. A request that must not be sent twice takes only one that was used within the last
+ * second: a connection which dies unseen has nearly always rested for longer.
+ */
+export function rested({ idle }: RouterEndpoint, tick: number, method: string): Upstream | undefined {
+  const upstream = idle[idle.length - 1] as Upstream | undefined
+  if (!upstream) return undefined
+  if (upstream.idleUntil <= tick) {
+    for (const connection of [...idle]) connection.destroy()
+    return undefined
+  }
+  if (tick - upstream.idleSince > 1 && !idempotent(method)) return undefined
+  idle.pop()
+  return upstream
 }
