@@ -89,10 +89,15 @@ test('a module that cannot be loaded on one node of three is loaded on none', { 
 test('of two at once, one is refused and the other is whole', { skip }, async (t) => {
   const { connections, running, build } = await world(t, { nodes: 2, counters: 5 })
   const others = await Promise.all(running.map((node) => node.connect('rem-other@127.0.0.1')))
-  await hold(connections[0])
-  const first = hotRollout(connections, build({ counter: slow }))
-  await inTheMiddle(connections[0])
+  const [middle, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const beforeCommit = () => {
+    middle.resolve()
+    return end.promise
+  }
+  const first = hotRollout(connections, build({ counter: good }), { beforeCommit, holdMs: 60_000 })
+  await middle.promise
   const second = await hotRollout(others, build({ counter: good }))
+  end.resolve()
   assert.ok(second.kind === 'refused', JSON.stringify([...second.nodes]))
   assert.match(second.reason, /in the middle of another hot rollout/)
   assert.equal((await first).kind, 'committed')
