@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fdatasync, fdatasyncSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { CuddleError } from '#lib'
@@ -32,17 +32,10 @@ export interface DiskWrite {
   secret: boolean
 }
 
-/**
- * The SQLite file in WAL mode, held exclusively by one process. SQLite itself syncs the log at checkpoints only (synchronous=NORMAL): the
- * sync that makes a commit durable is ours, so that it need not be waited for in the event loop.
- */
+/** The SQLite file: WAL, synchronous=FULL, held exclusively by one process. */
 export class Disk {
   readonly #db: DatabaseSync
-  /** The write-ahead log, which SQLite keeps for as long as it is open. */
-  readonly #wal: number
   readonly #vault: Vault
-  #syncing = 0
-  #closed = false
   readonly #put: StatementSync
   readonly #remove: StatementSync
   readonly #append: StatementSync
@@ -50,9 +43,8 @@ export class Disk {
   readonly #begin: StatementSync
   readonly #commit: StatementSync
 
-  private constructor(db: DatabaseSync, path: string, vault: Vault) {
+  private constructor(db: DatabaseSync, vault: Vault) {
     this.#db = db
-    this.#wal = openSync(`${path}-wal`, 'r+')
     this.#vault = vault
     const update = 'ON CONFLICT(key) DO UPDATE SET rv = excluded.rv, val = excluded.val'
     this.#put = db.prepare(`INSERT INTO obj(key, rv, val) VALUES (?, ?, ?) ${update}`)
@@ -75,13 +67,13 @@ export class Disk {
       db = new DatabaseSync(path, { timeout: 0 })
       db.exec('PRAGMA locking_mode=EXCLUSIVE')
       if (fresh) create(db)
-      db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY')
+      db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY')
       // A log of up to 16 MiB: pages that many commits touch are copied into the database once.
       db.exec('PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=16777216')
       if (options.maxPages) db.exec(`PRAGMA max_page_count=${Math.trunc(options.maxPages)}`)
       // An exclusive lock is taken with the first write, not with the open.
       db.exec('BEGIN IMMEDIATE; COMMIT')
-      return new Disk(db, path, vault)
+      return new Disk(db, vault)
     } catch (error) {
       close(db)
       throw explain(path, error)
@@ -114,7 +106,7 @@ export class Disk {
     }
   }
 
-  /** Commits all writes in one transaction, or none of them and throws. Durable after the next sync. `trimTo`: history up to it may go. */
+  /** Commits all writes in one transaction, durably, or none of them and throws. `trimTo`: history up to it may go. */
   commit(writes: readonly DiskWrite[], trimTo: number): void {
     this.#begin.run()
     try {
@@ -134,26 +126,8 @@ export class Disk {
     }
   }
 
-  /** Brings all commits so far to the disk; throws when it cannot, after which nobody knows what is there. */
-  sync(): void {
-    fdatasyncSync(this.#wal)
-  }
-
-  /** The same in a thread of its own. */
-  syncLater(done: (error: Error | null) => void): void {
-    this.#syncing++
-    fdatasync(this.#wal, (error) => {
-      this.#syncing--
-      if (this.#closed && this.#syncing === 0) closeSync(this.#wal)
-      done(error)
-    })
-  }
-
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
     close(this.#db)
-    if (this.#syncing === 0) closeSync(this.#wal)
   }
 }
 

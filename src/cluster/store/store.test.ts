@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '#lib/testing'
@@ -164,50 +154,6 @@ test('a full disk fails the whole write with a clear error, and the store goes o
   await put(store, 'small', { again: 'yes' })
   assert.equal(store.revision, revision + 1)
 })
-
-const noDescriptors = !existsSync('/proc/self/fd') && 'there is no /proc/self/fd'
-
-test('after the disk has failed to sync nothing is acknowledged or written any more', {
-  skip: noDescriptors,
-}, async (t) => {
-  const path = join(temporaryDirectory(t), 'state.db')
-  const store = Store.open({ path, encryptionKey: key })
-  await put(store, 'a')
-  const { revision } = store
-  breakSync(path)
-  const lost = await Promise.allSettled([put(store, 'b'), put(store, 'c')])
-  const refused = await Promise.allSettled([put(store, 'd')])
-  for (const result of [...lost, ...refused]) {
-    assert.equal(result.status, 'rejected')
-    assert.ok(result.reason instanceof StoreWriteError && /until it is restarted/.test(result.reason.message))
-  }
-  assert.equal(store.revision, revision)
-  assert.deepEqual(
-    store.list('core/configmaps').map((item) => item.id),
-    ['default/a'],
-  )
-  store.close()
-  const again = Store.open({ path, encryptionKey: key })
-  t.after(() => again.close())
-  await put(again, 'd')
-  assert.ok(again.get('core/configmaps', 'default/a') && again.get('core/configmaps', 'default/d'))
-})
-
-/** Points the descriptor that the log is synced through, the younger of the two on it, at something that cannot be synced. */
-function breakSync(path: string): void {
-  const descriptors = readdirSync('/proc/self/fd').map(Number)
-  const isLog = (fd: number) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === `${path}-wal`
-    } catch {
-      return false
-    }
-  }
-  const log = Math.max(...descriptors.filter(isLog))
-  closeSync(log)
-  // The lowest free number is given out, so it is this one after those before it.
-  for (let fd = -1; fd < log; ) fd = openSync('/proc/self/status', 'r')
-}
 
 test('a second store on the same file is refused while the first lives', async (t) => {
   const path = join(temporaryDirectory(t), 'state.db')

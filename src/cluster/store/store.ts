@@ -39,18 +39,10 @@ interface Staged {
   previous: Stored | undefined
 }
 
-/** Writes that share a transaction. */
-interface Group {
-  readonly staged: Staged[]
-  /** The newest state of each object that the group changes. */
-  readonly overlay: Map<string, Stored | undefined>
-  readonly done: PromiseWithResolvers<void>
-}
-
 /**
- * Every object in RAM, every write on disk. Writes of one turn of the event loop, and of the time that the disk takes for those
- * before them, are one transaction: they are staged at once (later writers see them), committed together, then published and
- * acknowledged. Readers see only what is durable.
+ * Every object in RAM, every write on disk. Writes of one turn of the event loop are one transaction: they are staged
+ * at once (later writers of the turn see them), committed together, then published and acknowledged. Readers see only
+ * what is committed.
  */
 export class Store {
   readonly #disk: Disk
@@ -62,12 +54,9 @@ export class Store {
   readonly #floor: number
   readonly #tombstones = new Map<number, Stored>()
   readonly #watchers = new Map<string, Set<(event: StoreEvent) => void>>()
-  /** Gathers writes. */
-  #open: Group | undefined
-  /** Is on its way to the disk; the next waits for it. */
-  #flying: Group | undefined
-  /** The disk failed to sync: what it holds is unknown, so nothing more is written until the next start. */
-  #broken: StoreWriteError | undefined
+  #staged: Staged[] = []
+  #overlay = new Map<string, Stored | undefined>()
+  #batch: PromiseWithResolvers<void> | undefined
   #revision: number
   #next: number
   #trimmed = 0
@@ -126,31 +115,23 @@ export class Store {
     return [...this.#collections.keys()]
   }
 
-  /** What a writer must see: staged or committed. */
+  /** What a writer of this turn must see: staged or committed. */
   peek(resource: string, id: string): Stored | undefined {
     const key = `${resource}/${id}`
-    const group = this.#stagedIn(key)
-    return group ? group.overlay.get(key) : this.get(resource, id)
+    return this.#overlay.has(key) ? this.#overlay.get(key) : this.get(resource, id)
   }
 
-  /** As `list`, with what is staged. Order is not promised. */
+  /** As `list`, with what this turn has staged. Order is not promised. */
   peekAll(resource: string, namespace?: string): Stored[] {
     const all = this.list(resource, namespace)
-    const groups = [this.#flying, this.#open].filter((group) => group !== undefined)
-    if (groups.length === 0) return all
+    if (this.#overlay.size === 0) return all
     const merged = new Map(all.map((stored) => [stored.id, stored]))
-    for (const { resource: changed, id, after } of groups.flatMap(({ staged }) => staged)) {
+    for (const { resource: changed, id, after } of this.#staged) {
       if (changed !== resource || (namespace !== undefined && !id.startsWith(`${namespace}/`))) continue
       if (after) merged.set(id, after)
       else merged.delete(id)
     }
     return [...merged.values()]
-  }
-
-  /** The newest group that changes an object. */
-  #stagedIn(key: string): Group | undefined {
-    if (this.#open?.overlay.has(key)) return this.#open
-    return this.#flying?.overlay.has(key) ? this.#flying : undefined
   }
 
   /** The objects of a resource as they were at revision `rv`. Throws CompactedError. */
@@ -188,34 +169,30 @@ export class Store {
    */
   async write(resource: string, id: string, decide: (current: Stored | undefined) => Change): Promise<Written> {
     if (this.#closed) throw new StoreWriteError('the store is closed', false, undefined)
-    if (this.#broken) throw this.#broken
     const key = `${resource}/${id}`
     const current = this.peek(resource, id)
     const change = decide(current)
     if ('keep' in change || ('delete' in change && !current)) {
-      await this.#stagedIn(key)?.done.promise
+      if (this.#overlay.has(key)) await this.#batch!.promise
       return { type: 'kept', stored: current }
     }
     const rv = ++this.#next
     const after = 'put' in change ? record(resource, id, rv, change.put) : undefined
-    const group = (this.#open ??= this.#newGroup())
-    group.staged.push({ resource, id, rv, after, previous: current })
-    group.overlay.set(key, after)
-    await group.done.promise
+    this.#staged.push({ resource, id, rv, after, previous: current })
+    this.#overlay.set(key, after)
+    if (!this.#batch) {
+      this.#batch = Promise.withResolvers()
+      setImmediate(() => this.#flush())
+    }
+    await this.#batch.promise
     return after ? { type: 'put', stored: after } : { type: 'deleted', stored: this.#tombstones.get(rv) }
   }
 
-  /** Makes what is staged durable and lets go of the file. */
+  /** Commits what is staged and lets go of the file. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    const flying = this.#flying
-    if (flying)
-      this.#landed(
-        flying,
-        attempt(() => this.#disk.sync()),
-      )
-    this.#flush()
+    if (this.#staged.length > 0) this.#flush()
     this.#disk.close()
   }
 
@@ -225,16 +202,13 @@ export class Store {
     return collection
   }
 
-  #newGroup(): Group {
-    if (!this.#flying) setImmediate(() => this.#flush())
-    return { staged: [], overlay: new Map(), done: Promise.withResolvers() }
-  }
-
   #flush(): void {
-    const group = this.#open
-    if (!group || this.#flying) return
-    this.#open = undefined
-    const { staged } = group
+    const batch = this.#batch
+    const staged = this.#staged
+    if (!batch || staged.length === 0) return
+    this.#batch = undefined
+    this.#staged = []
+    this.#overlay = new Map()
     try {
       this.#disk.commit(
         staged.map((change) => this.#diskWrite(change)),
@@ -245,40 +219,14 @@ export class Store {
       const full = ((error as { errcode?: number }).errcode ?? 0) % 256 === 13
       this.#log.error({ error: String(error), writes: staged.length }, 'the store could not commit')
       const what = full ? 'the disk is full' : String((error as Error).message)
-      refuse(group, new StoreWriteError(`the store cannot write: ${what}`, full, error))
+      batch.promise.catch(() => {})
+      batch.reject(new StoreWriteError(`the store cannot write: ${what}`, full, error))
       return
     }
-    this.#flying = group
-    // A single writer waits for nobody: the way to another thread and back would only take longer.
-    if (staged.length === 1 || this.#closed)
-      this.#landed(
-        group,
-        attempt(() => this.#disk.sync()),
-      )
-    else this.#disk.syncLater((error) => this.#landed(group, error ?? undefined))
-  }
-
-  /** The disk has a group, or has failed. */
-  #landed(group: Group, error: Error | undefined): void {
-    if (this.#flying !== group) return
-    this.#flying = undefined
-    if (error) {
-      this.#log.error(
-        { error: String(error), writes: group.staged.length },
-        'the store could not sync; it needs a restart',
-      )
-      this.#broken = new StoreWriteError(`the store cannot write until it is restarted: ${error.message}`, false, error)
-      for (const lost of [group, this.#open]) if (lost) refuse(lost, this.#broken)
-      this.#open = undefined
-      return
-    }
-    this.#revision = group.staged[group.staged.length - 1].rv
-    for (const change of group.staged) this.#publish(change)
-    group.done.resolve()
-    void group.done.promise.then(() => {
-      for (const { rv } of group.staged) this.#tombstones.delete(rv)
-    })
-    if (this.#open) setImmediate(() => this.#flush())
+    this.#revision = staged[staged.length - 1].rv
+    for (const change of staged) this.#publish(change)
+    batch.resolve()
+    void batch.promise.then(() => this.#tombstones.clear())
   }
 
   #diskWrite({ resource, id, rv, after, previous }: Staged): DiskWrite {
@@ -338,20 +286,6 @@ export class Store {
       else if (previous) events.push({ type: 'DELETED', rv, after: tombstone(previous, rv), previous })
     }
     return events.reverse()
-  }
-}
-
-function refuse({ done }: Group, error: StoreWriteError): void {
-  done.promise.catch(() => {})
-  done.reject(error)
-}
-
-function attempt(work: () => void): Error | undefined {
-  try {
-    work()
-    return undefined
-  } catch (error) {
-    return error as Error
   }
 }
 
