@@ -148,3 +148,23 @@ contract('init containers and sidecars are resized too', async (c) => {
   await c.patch('strategic', `${path}/resize`, to('none'))
   await c.get(path, { pick: ({ spec }) => spec.initContainers })
 })
+
+contract(
+  'a resize within a quota, and beyond it',
+  async (c) => {
+    const path = `${await made(c, [container('c', small)])}/resize`
+    const hard = { 'requests.cpu': '300m', 'requests.memory': '128Mi' }
+    await c.post(c.path('resourcequotas'), { metadata: { name: 'q' }, spec: { hard } }, quiet)
+    await c.until(`${c.path('resourcequotas')}/q`, ({ body }) => body.status?.used?.['requests.cpu'] === '100m', {
+      pick: ({ status }) => status,
+    })
+    const pick = (body: any) => (body.kind === 'Status' ? body : body.spec.containers[0].resources)
+    await c.patch('strategic', path, of(container('c', cpu('200m'))), { pick })
+    await c.until(`${c.path('resourcequotas')}/q`, ({ body }) => body.status?.used?.['requests.cpu'] === '200m', {
+      pick: ({ status }) => status,
+    })
+    await c.patch('strategic', path, of(container('c', cpu('400m'))), { pick })
+    await c.patch('strategic', path, of(container('c', cpu('50m'))), { pick })
+  },
+  { controllers: true },
+)

@@ -22,7 +22,8 @@ export function startLimits(api: Api): Limits {
       const claim = rr.resource === 'core/persistentvolumeclaims' && rr.subresource === undefined
       const resized = rr.resource === 'core/pods' && rr.subresource === 'resize'
       if (isNewPod(rr, attributes) || claim || resized) checkLimits(rr, attributes)
-      if (attributes.operation === 'CREATE' && rr.subresource === undefined) checkQuota(rr, attributes)
+      const created = attributes.operation === 'CREATE' && rr.subresource === undefined
+      if (created || resized) checkQuota(rr, attributes)
     },
     close,
   }

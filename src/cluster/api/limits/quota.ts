@@ -8,8 +8,8 @@ import { countedResources, inScope, namespaceUsage, usageOf } from './usage.ts'
 /** What a pod must say of itself where a quota counts it. */
 const demanded = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 
-/** ResourceQuota (plugin/pkg/admission/resourcequota): refuses a new object that the namespace has no room for. Throws 403. */
-export function checkQuota(rr: ResourceRequest, { object }: Attributes): void {
+/** ResourceQuota (plugin/pkg/admission/resourcequota): refuses what the namespace has no room for, of a changed object what is more. Throws 403. */
+export function checkQuota(rr: ResourceRequest, { object, old }: Attributes): void {
   for (const { object: quota } of rr.api.store.peekAll('core/resourcequotas', rr.namespace)) {
     const hard: Record<string, string> = quota['spec']?.hard ?? {}
     const named = Object.keys(hard).filter((name) => countedResources(name).includes(rr.resource))
@@ -19,7 +19,7 @@ export function checkQuota(rr: ResourceRequest, { object }: Attributes): void {
       const missing = unsaid(object, named)
       if (missing.length > 0) throw refuse(`failed quota: ${quota.metadata.name}: must specify ${missing.join('; ')}`)
     }
-    const asked = usageOf(rr.resource, object)
+    const asked = old ? increase(usageOf(rr.resource, object), usageOf(rr.resource, old)) : usageOf(rr.resource, object)
     const relevant = named.filter((name) => (asked.get(name) ?? 0n) > 0n)
     if (relevant.length === 0) continue
     const used = namespaceUsage(rr.api.store, quota)
@@ -31,6 +31,15 @@ export function checkQuota(rr: ResourceRequest, { object }: Attributes): void {
       `exceeded quota: ${quota.metadata.name}, requested: ${shown(asked)}, used: ${shown(used)}, limited: ${list((name) => hard[name])}`,
     )
   }
+}
+
+function increase(now: Amounts, before: Amounts): Amounts {
+  const more = new Map<string, bigint>()
+  for (const [name, amount] of now) {
+    const by = amount - (before.get(name) ?? 0n)
+    if (by > 0n) more.set(name, by)
+  }
+  return more
 }
 
 /** Resources that are bytes are written with binary suffixes. */
