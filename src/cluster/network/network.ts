@@ -117,7 +117,14 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
   // Stopped before the API was ever reached: only who waits for it need know.
   synced.catch(() => {})
 
-  const nameserver = options.dnsFile === undefined ? Promise.resolve(undefined) : startNames(options.dnsFile)
+  // Pods start without names rather than not at all.
+  const nameserver =
+    options.dnsFile === undefined
+      ? Promise.resolve(undefined)
+      : startNames(options.dnsFile).catch((error) => {
+          log.error({}, `the cluster has no DNS: ${errorMessage(error)}`)
+          return undefined
+        })
   async function startNames(file: string): Promise<Nameserver | undefined> {
     const { startDns, zoneOf } = await import('./dns/index.ts')
     const { lister } = operator

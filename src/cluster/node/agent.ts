@@ -175,7 +175,7 @@ class Agent implements NodeAgent {
     // The port of the last time, so that the API server need not learn a new one; unless someone else has it now.
     const portFile = join(this.#directory, 'kubelet-port')
     const last = port || Number(existsSync(portFile) ? readFileSync(portFile, 'latin1') : 0)
-    const server = await serve(last || 0).catch((error) => {
+    const server = await serve(last || firstPort(this.#mark)).catch((error) => {
       if (port || error.code !== 'EADDRINUSE') throw error
       return serve(0)
     })
@@ -377,6 +377,11 @@ async function endProcesses(mark: string): Promise<void> {
 /** Another one for every home: see AddressPool. */
 function firstAddress(mark: string): number {
   return 1 + (Number.parseInt(sha256(mark).slice(0, 8), 16) % 65_534)
+}
+
+/** The kubelet API's, below those that the system gives to connections: one that restarts is to find its own free. */
+function firstPort(mark: string): number {
+  return 10_250 + (Number.parseInt(sha256(mark).slice(8, 16), 16) % 9_750)
 }
 
 function once<T>(find: () => Promise<T>): () => Promise<T> {
