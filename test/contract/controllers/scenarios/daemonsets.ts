@@ -89,9 +89,9 @@ scenario('a rollout of daemons, with surge', async (w) => {
   await w.frame('created', is(w, 'a:1 ready', 'b:1 ready'))
   await w.patch(DaemonSet, 'agent', image(2))
   for (let done = 1; done <= 2; done++) {
-    const fresh = { image: 'example.com/app:2', ready: false, phase: 'Running' }
-    await w.until(`pod ${done}`, () => w.pods(fresh).length === 1)
-    await w.frame(`${done} of 2 is added`, () => w.pods(fresh).length === 1)
+    const added = { image: 'example.com/app:2' }
+    const fresh = { ...added, ready: false, phase: 'Running' }
+    await w.frame(`${done} of 2 is added`, () => w.pods(added).length === done && w.pods(fresh).length === 1)
     await w.tell('ready', fresh)
   }
   await w.frame('rolled out', is(w, 'a:2 ready', 'b:2 ready'))
