@@ -1,5 +1,4 @@
 export type { RouterLimits } from './context.ts'
-export type { Nameserver } from './dns/index.ts'
 export { type AccessLogEntry, latencyBounds, type RouteMetrics, type RouterMetrics } from './metrics.ts'
 export { type Network, type NetworkOptions, startNetwork } from './network.ts'
 export { ServiceProxy } from './proxy.ts'

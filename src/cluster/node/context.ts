@@ -1,5 +1,6 @@
 import type { Kube, objects } from '#kube'
 import type { Clock, Logger } from '#lib'
+import type { Nameserver } from '../resolv-conf.ts'
 import type { AddressPool } from './address.ts'
 import type { Cgroups } from './cgroups.ts'
 import type { EventRecorder } from './events.ts'
@@ -8,7 +9,6 @@ import type { MemoryGuard } from './memory-guard.ts'
 import type { Namespaces } from './mounts.ts'
 import type { BackoffRules } from './plan.ts'
 import type { PodRecord } from './record.ts'
-import type { Nameserver } from './resolver.ts'
 
 /** What the pods of one virtual node share. */
 export interface NodeContext {

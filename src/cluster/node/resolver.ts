@@ -1,21 +1,9 @@
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { objects } from '#kube'
+import { clusterDomain, type Nameserver, parseResolvConf, type ResolvConf } from '../resolv-conf.ts'
 
-/** Where the cluster's DNS listens. */
-export interface Nameserver {
-  host: string
-  port: number
-}
-
-const domain = 'cluster.local'
 const machineFile = '/etc/resolv.conf'
-
-interface Resolver {
-  nameservers: string[]
-  searches: string[]
-  options: string[]
-}
 
 /**
  * What a pod's resolv.conf says, by its dnsPolicy and dnsConfig (the kubelet's rules); undefined: what the machine's says.
@@ -25,15 +13,20 @@ export function resolverOf(
   { metadata, spec }: objects.Pod,
   cluster: Nameserver | undefined,
   machine: string,
-): Resolver | undefined {
+): ResolvConf | undefined {
   const { dnsConfig, hostNetwork } = spec ?? {}
   let policy = spec?.dnsPolicy ?? 'ClusterFirst'
   if (!cluster || (policy === 'ClusterFirst' && hostNetwork)) policy = policy === 'None' ? 'None' : 'Default'
   if (policy === 'Default' && !dnsConfig) return undefined
-  const own = policy === 'None' ? { nameservers: [], searches: [], options: [] } : parse(machine)
+  const own = policy === 'None' ? { nameservers: [], searches: [], options: [] } : parseResolvConf(machine)
   if (policy.startsWith('ClusterFirst')) {
     own.nameservers = [cluster!.host]
-    own.searches = [`${metadata.namespace}.svc.${domain}`, `svc.${domain}`, domain, ...own.searches]
+    own.searches = [
+      `${metadata.namespace}.svc.${clusterDomain}`,
+      `svc.${clusterDomain}`,
+      clusterDomain,
+      ...own.searches,
+    ]
     own.options = ['ndots:5']
   }
   const named = new Map(own.options.map((option) => [option.split(':')[0], option]))
@@ -43,16 +36,6 @@ export function resolverOf(
     nameservers: [...new Set([...own.nameservers, ...(dnsConfig?.nameservers ?? [])])].slice(0, 3),
     searches: [...new Set([...own.searches, ...(dnsConfig?.searches ?? [])])].slice(0, 32),
     options: [...named.values()],
-  }
-}
-
-function parse(text: string): Resolver {
-  const words = (keyword: string) =>
-    [...text.matchAll(new RegExp(`^[ \\t]*${keyword}[ \\t]+(.*)$`, 'gm'))].map(([, rest]) => rest.trim().split(/\s+/))
-  return {
-    nameservers: words('nameserver').flatMap(([address]) => address),
-    searches: words('search').at(-1) ?? [],
-    options: words('options').flat(),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Answer, RecordType } from 'dns-packet'
-import { clusterDomain, type Entry, ttl, type Zone } from './zone.ts'
+import { clusterDomain } from '../../resolv-conf.ts'
+import { type Entry, ttl, type Zone } from './zone.ts'
 
 export type Reply =
   | { kind: 'answer'; answers: Answer[]; additionals: Answer[] }
@@ -15,7 +16,7 @@ export type Reply =
 export function answer(zone: Zone, { name, type }: { name: string; type: RecordType }): Reply {
   const asked = name.toLowerCase().replace(/\.$/, '')
   if (asked === 'localhost' || asked.endsWith('.localhost')) return toAddresses(name, type, ['127.0.0.1', '::1'])
-  const inside = asked === clusterDomain || asked.endsWith(`.${clusterDomain}`)
+  const inside = isInCluster(asked)
   const entry = zone.get(asked)
   if (!inside) return entry ? ofEntry(zone, name, type, entry) : { kind: 'elsewhere' }
   const pod = /^([0-9a-f-]+)\.[a-z0-9-]+\.pod\.cluster\.local$/.exec(asked)?.[1]
@@ -25,6 +26,11 @@ export function answer(zone: Zone, { name, type }: { name: string; type: RecordT
   }
   if (asked === clusterDomain && type === 'SOA') return { kind: 'answer', answers: [soa()], additionals: [] }
   return entry ? ofEntry(zone, name, type, entry) : { kind: 'absent' }
+}
+
+/** True for names that the cluster alone answers for. */
+export function isInCluster(name: string): boolean {
+  return `.${name.toLowerCase().replace(/\.$/, '')}`.endsWith(`.${clusterDomain}`)
 }
 
 /** Goes with answers that have nothing: how long that may be remembered (RFC 2308). */

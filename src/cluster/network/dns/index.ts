@@ -1,2 +1,2 @@
-export { type DnsOptions, type Nameserver, startDns } from './server.ts'
-export { clusterDomain, type Zone, zoneOf } from './zone.ts'
+export { type DnsOptions, startDns } from './server.ts'
+export { type Zone, zoneOf } from './zone.ts'

@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test'
 import dns from 'dns-packet'
 import { exec, silentLogger, systemClock } from '#lib'
 import { temporaryDirectory, until } from '#lib/testing'
-import { type Nameserver, startDns } from './server.ts'
+import type { Nameserver } from '../../resolv-conf.ts'
+import { startDns } from './server.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
 const many = Array.from({ length: 100 }, (_, index) => ({

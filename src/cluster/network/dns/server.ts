@@ -3,14 +3,10 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import dns, { type Answer, type DecodedPacket, type Packet, type Question } from 'dns-packet'
 import { type Clock, errorMessage, type Logger } from '#lib'
-import { answer, type Reply, soa } from './answer.ts'
+import type { Nameserver } from '../../resolv-conf.ts'
+import { answer, isInCluster, type Reply, soa } from './answer.ts'
 import { Upstream } from './upstream.ts'
 import type { Zone } from './zone.ts'
-
-export interface Nameserver {
-  host: string
-  port: number
-}
 
 export interface DnsOptions {
   /** Where to listen, the first that is free; port 0 is any. */
@@ -129,8 +125,7 @@ class DnsServer {
       const zone = this.#options.zone()
       const reply: Reply = zone ? answer(zone, question) : { kind: 'elsewhere' }
       if (reply.kind === 'elsewhere') {
-        const inCluster = /(^|\.)cluster\.local\.?$/i.test(question.name)
-        const passed = inCluster ? undefined : await this.#upstream.ask(message, overTcp)
+        const passed = isInCluster(question.name) ? undefined : await this.#upstream.ask(message, overTcp)
         return passed ?? failed(message, question)
       }
       return await this.#own(packet, message, reply, overTcp)

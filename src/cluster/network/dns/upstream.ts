@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { connect, isIP } from 'node:net'
 import type { Clock } from '#lib'
+import { parseResolvConf } from '../../resolv-conf.ts'
 
 const attemptMs = 2000
 const atOnce = 500
@@ -93,6 +94,7 @@ export function nameservers(file: string): string[] {
   try {
     text = readFileSync(file, 'utf8')
   } catch {}
-  const named = [...text.matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map(([, address]) => address)
-  return named.filter((address) => isIP(address.replace(/%.*/, '')) !== 0).slice(0, 3)
+  return parseResolvConf(text)
+    .nameservers.filter((address) => isIP(address.replace(/%.*/, '')) !== 0)
+    .slice(0, 3)
 }

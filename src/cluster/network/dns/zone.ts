@@ -1,7 +1,5 @@
 import type { objects } from '#kube'
-
-/** The domain of the cluster, as everywhere. */
-export const clusterDomain = 'cluster.local'
+import { clusterDomain } from '../../resolv-conf.ts'
 
 /** Seconds; short, for pods come and go. CoreDNS has the same. */
 export const ttl = 5
