@@ -137,6 +137,12 @@ export class World {
       .toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
   }
 
+  /** Waits until what is created from now on is younger than all objects of a kind: creation times have whole seconds. */
+  async nextSecond(type: ResourceType<any>): Promise<void> {
+    const newest = Math.max(...this.list(type).map(({ metadata }) => Date.parse(metadata.creationTimestamp!)))
+    await this.until('the next second', () => Date.now() >= newest + 1000)
+  }
+
   find<T extends KubeObject>(type: ResourceType<T>, name: string): T | undefined {
     return this.hollow.lister.get(type, name, type.namespaced ? this.ns : undefined)
   }

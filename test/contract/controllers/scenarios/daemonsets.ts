@@ -87,6 +87,8 @@ scenario('a rollout of daemons, with surge', async (w) => {
   await w.until('two', () => w.pods({ phase: 'Running' }).length === 2)
   await w.tell('ready', {})
   await w.frame('created', is(w, 'a:1 ready', 'b:1 ready'))
+  // The status counts the older of a node's two pods, and of two from the same second that whose random name comes first.
+  await w.nextSecond(Pod)
   await w.patch(DaemonSet, 'agent', image(2))
   for (let done = 1; done <= 2; done++) {
     const added = { image: 'example.com/app:2' }
