@@ -91,7 +91,7 @@ test('the kernel is told, where groups can be made', async (t) => {
     containers: [{ ...shell('echo $$$$; exec sleep 600'), resources: { requests: { cpu: '100m' } } } as never],
   })
   await pod.until((one) => condition(one, 'Ready') === 'True')
-  const pid = Number((await pod.log())[0])
+  const pid = Number((await pod.logged(1))[0])
   const [before] = weightOf(pid)
   if (!['102', '4', '5'].includes(before ?? '')) return t.skip('no CPU groups can be made here')
   await resize(cluster, 'weighed', { requests: { cpu: '2' } })

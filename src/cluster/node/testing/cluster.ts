@@ -22,6 +22,8 @@ export interface TestPod {
   get(): Promise<objects.Pod>
   /** Waits until the pod is as wanted. */
   until(wanted: (pod: objects.Pod) => unknown, what?: string): Promise<objects.Pod>
+  /** What it has printed once that is so many lines. */
+  logged(lines: number): Promise<string[]>
   log(options?: { container?: string; previous?: boolean; tailLines?: number; timestamps?: boolean }): Promise<string[]>
 }
 
@@ -102,8 +104,21 @@ export async function runPod(
 
 export function podNamed(kube: Kube, name: string): TestPod {
   const get = () => kube.get(Pod, name, 'shop')
+  const log: TestPod['log'] = async (options = {}) => {
+    const lines: string[] = []
+    for await (const line of kube.logs(name, 'shop', options)) lines.push(line)
+    return lines
+  }
   return {
     get,
+    log,
+    logged(count) {
+      const enough = async () => {
+        const lines = await log()
+        return lines.length >= count ? lines : undefined
+      }
+      return until(enough, { what: `pod ${name} to print ${count} lines` })
+    },
     async until(wanted, what) {
       let last: objects.Pod | undefined
       return until(
@@ -115,11 +130,6 @@ export function podNamed(kube: Kube, name: string): TestPod {
       ).catch((error) => {
         throw new Error(`${error.message}\n${JSON.stringify(last?.status, null, 1)}`)
       })
-    },
-    async log(options = {}) {
-      const lines: string[] = []
-      for await (const line of kube.logs(name, 'shop', options)) lines.push(line)
-      return lines
     },
   }
 }
