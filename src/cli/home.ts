@@ -9,6 +9,8 @@ export interface HomeConfig {
   ports: { api: number; router: number; git: number }
   /** Virtual nodes. */
   nodes: number
+  /** What the nodes have together, where that is not what the machine has. */
+  capacity?: { cpu?: number; memoryBytes?: number }
   /** Where the platform works instead of a cluster of this machine's own. */
   cluster?: ClusterConfig
 }
@@ -82,7 +84,10 @@ export function readConfig(home: string): HomeConfig | undefined {
     throw new CuddleError('bad-home', `${path} is damaged: it wants version 1, three ports and a number of nodes`, {
       hint,
     })
-  const { cluster } = config
+  const { cluster, capacity } = config
+  const amounts = capacity && [capacity.cpu ?? 1, capacity.memoryBytes ?? 1]
+  if (capacity !== undefined && !amounts?.every((amount) => Number.isFinite(amount) && amount > 0))
+    throw new CuddleError('bad-home', `${path} is damaged: a capacity has a number of CPUs and one of bytes`, { hint })
   const text = (value: unknown) => typeof value === 'string' && value !== ''
   if (cluster !== undefined && !(text(cluster?.kubeconfig) && text(cluster.registry)))
     throw new CuddleError('bad-home', `${path} is damaged: a cluster has a kubeconfig and a registry`, { hint })

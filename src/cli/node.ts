@@ -65,7 +65,9 @@ await daemon('node', async (context) => {
     dnsFile: join(home, 'node', 'dns.json'),
   })
   const { nameserver } = network
-  const agent = await startNodeAgent({ home, kube, nodes: config.nodes, pki, clock, log, signal, hostEnv, nameserver })
+  const { nodes, capacity } = config
+  const options = { home, kube, nodes, pki, clock, log, signal, hostEnv, nameserver }
+  const agent = await startNodeAgent({ ...options, ...(capacity && { capacity }) })
   return async () => {
     await agent.close({ stopPods: existsSync(paths(home).stopping) })
     await network.stopped

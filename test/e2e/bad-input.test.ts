@@ -182,6 +182,8 @@ test('bad input is answered with what is wrong and what to do, and changes nothi
       [['deploy', '/nope'], 64, /\/nope is no folder/],
       [['destroy', 'hello'], 1, /not confirmed/],
       [['up', '--nodes', '0'], 64, /from 1 to 64/],
+      [['up', '--cpus', 'two'], 64, /a number of CPUs from 0\.1/],
+      [['up', '--memory', '9999Ti'], 64, /a size like 4Gi.* of this machine, or all; not "9999Ti"/],
       [['up', '--nodes', '9'], 1, /up already, with other settings/],
       [['version', 'extra'], 64, /"extra"/],
       [['help', 'nonsense'], 64, /no command "nonsense"/],

@@ -3,10 +3,11 @@ import { mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { CuddleError, equal, formatDuration, systemClock } from '#lib'
-import { chooseCluster, clusterOptions } from '../cluster-options.ts'
+import { clusterOptions } from '../cluster-options.ts'
 import type { Command, Invocation } from '../command.ts'
 import { defaultConfig, type HomeConfig, livePid, paths, readConfig, writeConfig } from '../home.ts'
 import { end, runningPids, stop } from '../stop.ts'
+import { chooseConfig } from '../up-config.ts'
 
 export default {
   summary: 'Starts the cluster of this machine and the platform, and comes back when they answer.',
@@ -17,6 +18,8 @@ and --embedded goes back. What is installed there, and with which rights, cuddle
   options: {
     ...clusterOptions,
     nodes: { type: 'string', value: 'N', describe: 'virtual nodes to spread pods over (default 1)' },
+    cpus: { type: 'string', value: 'N', describe: 'CPUs that pods may request together (default all)' },
+    memory: { type: 'string', value: 'SIZE', describe: 'memory that pods may request together (default all)' },
     'router-port': {
       type: 'string',
       value: 'PORT',
@@ -29,6 +32,8 @@ and --embedded goes back. What is installed there, and with which rights, cuddle
   examples: [
     'cuddle up',
     'cuddle up --nodes 3',
+    'cuddle up --cpus 1.5 --memory 4Gi',
+    'cuddle up --memory all',
     'cuddle up --router-port 8080 --foreground',
     'cuddle up --kubeconfig ~/.kube/config --context prod --registry registry.example.com/team',
   ],
@@ -124,38 +129,6 @@ function isHeld(lock: string): boolean {
   } catch {
     return false
   }
-}
-
-function chooseConfig(invocation: Invocation): HomeConfig {
-  const before = readConfig(invocation.home) ?? defaultConfig
-  const number = (name: string, fallback: number, most: number) => {
-    const text = invocation.values[name]
-    if (text === undefined) return fallback
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < 1 || value > most)
-      throw new CuddleError('usage', `--${name} takes a number from 1 to ${most}, not "${text}"`)
-    return value
-  }
-  const ports = {
-    api: number('api-port', before.ports.api, 65535),
-    router: number('router-port', before.ports.router, 65535),
-    git: number('git-port', before.ports.git, 65535),
-  }
-  if (new Set(Object.values(ports)).size < 3) throw new CuddleError('usage', 'the three ports have to differ')
-  const cluster = chooseCluster(invocation, before.cluster)
-  const config: HomeConfig = {
-    version: 1,
-    ports,
-    nodes: number('nodes', before.nodes, 64),
-    ...(cluster && { cluster }),
-  }
-  const running = livePid(paths(invocation.home).supervisorPid, invocation.home) !== undefined
-  if (running && (JSON.stringify(config) !== JSON.stringify(before) || invocation.values['registry-auth'])) {
-    throw new CuddleError('running', 'the cluster is up already, with other settings', {
-      hint: 'cuddle down, then cuddle up with the new ones',
-    })
-  }
-  return config
 }
 
 /** Daemons would say so as well, but not before the home has changed. */

@@ -26,7 +26,7 @@ import { PodWorker } from './worker.ts'
 export interface NodeAgentOptions {
   home: string
   kube: Kube
-  /** Virtual nodes `node-0` …; they share the machine's capacity. @default 1 */
+  /** Virtual nodes `node-0` …; they share the capacity. @default 1 */
   nodes?: number
   /** Paths: serving certificate and key of the kubelet API, authority of its clients. */
   pki: { cert: string; key: string; ca: string }
@@ -36,8 +36,8 @@ export interface NodeAgentOptions {
   signal: AbortSignal
   /** PATH and LANG of these reach the containers, nothing else of this process does. */
   hostEnv: Readonly<Record<string, string | undefined>>
-  /** Of the machine. @default what it has */
-  capacity?: { cpu: number; memoryBytes: number }
+  /** Of all nodes together. @default what the machine has */
+  capacity?: { cpu?: number; memoryBytes?: number }
   /** Restart backoff. @default 10 s doubling to 300 s, reset by a run of 10 minutes, as the kubelet */
   backoff?: Partial<BackoffRules>
   /** `false`: limit memory by looking, as where this process may not make cgroups. @default as the machine allows */
@@ -108,7 +108,7 @@ class Agent implements NodeAgent {
     this.#guard = new MemoryGuard(clock)
     this.#cgroups = options.cgroups === false ? undefined : findCgroups()
     const count = options.nodes ?? 1
-    const machine = options.capacity ?? { cpu: cpus().length, memoryBytes: totalmem() }
+    const machine = { cpu: cpus().length, memoryBytes: totalmem(), ...options.capacity }
     this.#images = new ImageStore({
       layout: join(home, 'images'),
       directory: this.#directory,
