@@ -8,6 +8,7 @@ import { dryRun } from './options.ts'
 import { checkListOptions, select, unnamed } from './read.ts'
 import { crdFinalizer, crdResource } from './registry.ts'
 import { type ApiResponse, idOf, nowOf, type ResourceRequest } from './request.ts'
+import { removeEndpoints } from './services.ts'
 import { badRequest, conflict, invalidOptions, notFound } from './status.ts'
 import { ephemeral } from './write.ts'
 
@@ -105,6 +106,7 @@ export async function deleteObject(
     return next ? { put: next } : { delete: true }
   })
   if (options.dryRun) return { gone, stored: ephemeral(rr, preview!) }
+  if (gone) await removeEndpoints(rr, name)
   if (!gone || rr.resource !== 'core/pods') return { gone, stored: written.stored! }
   const { resourceVersion } = written.stored!.object.metadata
   return { gone, stored: ephemeral(rr, { ...preview!, metadata: { ...preview!.metadata, resourceVersion } }) }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { KubeObject } from '#kube'
 import { isObject } from '#lib'
-import type { ResourceRequest } from './request.ts'
+import { idOf, type ResourceRequest } from './request.ts'
 import { invalid, StatusError } from './status.ts'
 
 /** 127.48.0.0/13: half a million addresses of the loopback network, so that no route is needed. */
@@ -25,6 +25,14 @@ function inRange(ip: string): boolean {
     Number(match[1]) < 56 &&
     Number(match[2]) < 256 &&
     Number(match[3]) < 256
+  )
+}
+
+/** With a Service that is gone go its Endpoints, also those that were written by hand. */
+export async function removeEndpoints(rr: ResourceRequest, name: string): Promise<void> {
+  if (rr.resource !== 'core/services') return
+  await rr.api.store.write('core/endpoints', idOf(rr.namespace, name), (current) =>
+    current ? { delete: true } : { keep: true },
   )
 }
 

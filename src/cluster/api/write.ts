@@ -19,6 +19,7 @@ import { badPatch, type Patched } from './patched.ts'
 import { podView, podViewCauses } from './pod-views.ts'
 import { crdResource } from './registry.ts'
 import { idOf, nowOf, type ResourceRequest } from './request.ts'
+import { removeEndpoints } from './services.ts'
 import { alreadyExists, conflict, invalid, modified, notFound, StatusError } from './status.ts'
 import { hasGeneration, specChanged, strategyOf } from './strategy.ts'
 
@@ -255,11 +256,13 @@ export async function updateObject(rr: ResourceRequest, options: UpdateOptions, 
     return finished(next) ? { delete: true } : ({ put: next } satisfies Change)
   })
   if (options.dryRun && preview) return ephemeral(rr, preview)
-  if (written.type === 'deleted')
+  if (written.type === 'deleted') {
+    await removeEndpoints(rr, name)
     return ephemeral(rr, {
       ...preview!,
       metadata: { ...preview!.metadata, resourceVersion: written.stored!.object.metadata.resourceVersion },
     })
+  }
   return written.stored!
 }
 

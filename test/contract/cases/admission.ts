@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { contract } from '../case.ts'
-import type { Client } from '../client.ts'
+import type { Answer, Client } from '../client.ts'
 import { deployment, pod, withoutController } from '../objects.ts'
 
 const quiet = { record: false }
@@ -94,6 +94,21 @@ contract('Pod Security: labels of a namespace', async (c) => {
   await enforce(c, { 'pod-security.kubernetes.io/enforce-version': 'nonsense' })
   await c.post(c.path('pods'), pod('p', { hostNetwork: true }), quiet)
   await enforce(c, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+})
+
+contract('a new Node is tainted until it is ready', async (c) => {
+  // Nothing of other cases is to go there.
+  const spec = { unschedulable: true, taints: [{ key: 'example.com/mine', effect: 'NoSchedule' }] }
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: c.ns }, spec }
+  c.later(`/api/v1/nodes/${c.ns}`)
+  const { body } = await c.post('/api/v1/nodes', node)
+  assert.equal(body.spec.taints[1].key, 'node.kubernetes.io/not-ready')
+  const settled = ({ body }: Answer) =>
+    body.spec.taints.some(({ key }: any) => key === 'node.kubernetes.io/unschedulable') &&
+    body.metadata.annotations?.['node.alpha.kubernetes.io/ttl'] === '0'
+  await c.until(`/api/v1/nodes/${c.ns}`, settled, {
+    pick: ({ metadata, spec }) => ({ annotations: metadata.annotations, keys: spec.taints.map(({ key }: any) => key) }),
+  })
 })
 
 contract(

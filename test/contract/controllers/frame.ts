@@ -4,6 +4,9 @@ import { isObject, stableStringify } from '#lib'
 /** The objects of one moment, by kind and normalised name, as they are compared. */
 export type Frame = Record<string, unknown>
 
+/** Of Endpoints and slices: when the change came that they were written for. */
+export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 /** Numbers the hashes that controllers put into names, in the order in which they come up. */
 export class Hashes {
   readonly #numbers = new Map<string, string>()
@@ -90,6 +93,9 @@ function normalise(object: KubeObject, hashes: Hashes): Record<string, unknown> 
     const keys = Object.keys(value).filter((name) => value[name] !== null)
     return Object.fromEntries(keys.map((name) => [text(name), walk(value[name], name)]))
   }
-  const { managedFields: _, resourceVersion: __, generation: ___, ...metadata } = object.metadata
-  return walk({ ...object, metadata }) as Record<string, unknown>
+  const { managedFields: _, resourceVersion: __, generation: ___, annotations, ...metadata } = object.metadata
+  // Times have whole seconds, and only changes to a later one count: which writes are told of is a matter of speed.
+  const { [triggerAnnotation]: ____, ...lasting } = annotations ?? {}
+  const kept = Object.keys(lasting).length > 0 ? { ...metadata, annotations: lasting } : metadata
+  return walk({ ...object, metadata: kept }) as Record<string, unknown>
 }

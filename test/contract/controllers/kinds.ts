@@ -20,10 +20,12 @@ export const compared: readonly kube.ResourceType<any>[] = [
 /** Kinds that are watched, but compared only when a scenario says so. */
 export const watched: readonly kube.ResourceType<any>[] = [
   ...compared,
+  kube.Endpoints,
   kube.Node,
   kube.Namespace,
   kube.ConfigMap,
   kube.Secret,
+  kube.Service,
   kube.ServiceAccount,
   kube.Event,
 ]

@@ -3,6 +3,7 @@ import { defaultStorageClass } from './default-storage-class.ts'
 import { defaultTolerations } from './default-tolerations.ts'
 import { limitRanges, quotas } from './limits.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import { nodeTaint } from './node-taint.ts'
 import type { Attributes, Plugin } from './plugin.ts'
 import { podSecurity } from './pod-security.ts'
 import { priority } from './priority.ts'
@@ -17,6 +18,7 @@ export function admissionChain(): readonly Plugin[] {
     namespaceLifecycle,
     limitRanges,
     serviceAccount,
+    nodeTaint,
     podSecurity,
     priority,
     defaultTolerations,

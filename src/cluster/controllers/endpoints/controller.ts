@@ -1,6 +1,7 @@
 import { EndpointSlice, Endpoints, matchesLabels, Node, type objects, Pod, Service } from '#kube'
 import { type Axn, type Controller, controller, type Lister } from '#operator'
 import { endpointsOf, managedBy, slicesOf } from './plan.ts'
+import { TriggerTimes, triggeredAt } from './trigger.ts'
 import { removeSurplus, write } from './write.ts'
 
 const zoneLabel = 'topology.kubernetes.io/zone'
@@ -11,6 +12,7 @@ const zoneLabel = 'topology.kubernetes.io/zone'
  */
 export function endpointsController(): Controller<any> {
   const zones = new Map<string, string | undefined>()
+  const triggers = new TriggerTimes()
 
   /** Heartbeats change nodes all the time; only a node that moves to another zone moves endpoints. */
   function onNode(node: objects.Node, lister: Lister) {
@@ -24,6 +26,12 @@ export function endpointsController(): Controller<any> {
     return lister.list(Service).map(({ metadata }) => ({ name: metadata.name!, namespace: metadata.namespace }))
   }
 
+  function forget({ metadata }: objects.Service, lister: Lister) {
+    const live = lister.get(Service, metadata.name!, metadata.namespace)
+    if (live?.metadata.uid !== metadata.uid) triggers.forget(metadata.uid!)
+    return []
+  }
+
   return controller(Service, {
     name: 'endpointslice-controller',
     owns: [EndpointSlice],
@@ -32,6 +40,7 @@ export function endpointsController(): Controller<any> {
       { type: Node, map: onNode },
       { type: Pod, map: servicesOf },
       { type: Endpoints, map: ({ metadata: { name, namespace } }) => [{ name: name!, namespace }] },
+      { type: Service, map: forget },
     ],
     concurrency: 8,
   }).step('endpoints', (axn: Axn<any>) => {
@@ -41,6 +50,7 @@ export function endpointsController(): Controller<any> {
     if (service.spec?.type === 'ExternalName') return axn
     const { name, namespace, uid } = service.metadata
     const pods = axn.lister.list(Pod, { namespace, labels: selector })
+    const since = triggers.look(service, pods)
     const zoneOf = (node: string) => axn.lister.get(Node, node)?.metadata.labels?.[zoneLabel]
     const wanted = slicesOf(service, pods, zoneOf)
     const existing = axn.lister
@@ -49,11 +59,12 @@ export function endpointsController(): Controller<any> {
 
     for (const slice of wanted) {
       const before = existing.find((other) => other.metadata.name === slice.metadata.name)
-      axn = write(axn, Service, EndpointSlice, slice as any, before, ['endpoints', 'ports'])
+      axn = write(axn, Service, EndpointSlice, triggeredAt(slice, since), before, ['endpoints', 'ports'])
     }
     axn = removeSurplus(axn, existing, wanted)
-    const endpoints = endpointsOf(service, pods)
-    return write(axn, Service, Endpoints, endpoints as any, axn.lister.get(Endpoints, name!, namespace), ['subsets'])
+    const endpoints = triggeredAt(endpointsOf(service, pods), since)
+    // They go with their Service because they have its name: see `removeEndpoints` of the API server.
+    return write(axn, undefined, Endpoints, endpoints, axn.lister.get(Endpoints, name!, namespace), ['subsets'])
   })
 }
 

@@ -1,6 +1,7 @@
 import { EndpointSlice, Endpoints, type objects, Service } from '#kube'
 import { shortHash } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
+import { endpointsManager, endpointsManagerLabel } from './plan.ts'
 import { removeSurplus, write } from './write.ts'
 
 const managedBy = 'endpointslicemirroring-controller.k8s.io'
@@ -25,6 +26,9 @@ export function endpointsMirrorController(): Controller<any> {
       .owned(EndpointSlice, endpoints.metadata.uid!)
       .filter((slice) => slice.metadata.labels?.[managedByLabel] === managedBy)
     const service = axn.lister.get(Service, axn.name, axn.namespace)
+    // The Service went while they were being written.
+    if (!service && endpoints.metadata.labels?.[endpointsManagerLabel] === endpointsManager)
+      return axn.delete({ type: Endpoints, name: axn.name, namespace: axn.namespace }, { uid: endpoints.metadata.uid })
     const wanted = axn.deleting || !isMirrored(endpoints, service) ? [] : mirrorsOf(endpoints)
     for (const slice of wanted) {
       const before = existing.find((other) => other.metadata.name === slice.metadata.name)
@@ -65,7 +69,7 @@ export function mirrorsOf(endpoints: objects.Endpoints): objects.EndpointSlice[]
           },
           addressType,
           endpoints: members.slice(from, from + 100).map(({ address, ready }) => endpoint(address, ready)),
-          ports: ports.map((port) => ({ ...port, protocol: port.protocol ?? 'TCP' })),
+          ports: ports.map((port) => ({ name: '', ...port, protocol: port.protocol ?? 'TCP' })),
         })
       }
     }

@@ -3,6 +3,8 @@ import { shortHash } from '#lib'
 import { isReady, isTerminal } from '../shared/index.ts'
 
 export const managedBy = 'endpointslice-controller.k8s.io'
+export const endpointsManagerLabel = 'endpoints.kubernetes.io/managed-by'
+export const endpointsManager = 'endpoint-controller'
 const maxPerSlice = 100
 const headlessLabel = 'service.kubernetes.io/headless'
 
@@ -82,7 +84,8 @@ export function slicesOf(
         ...emptySlice(service, { key, part: from / maxPerSlice }),
         addressType: members[from].status!.podIP!.includes(':') ? 'IPv6' : 'IPv4',
         endpoints: members.slice(from, from + maxPerSlice).map((pod) => endpoint(service, pod, zoneOf)),
-        ports,
+        // As the API server fills them in, so that what is there is found to be equal.
+        ports: ports.map((port) => ({ name: '', ...port })),
       })
     }
   }
@@ -189,7 +192,7 @@ export function endpointsOf(service: objects.Service, pods: readonly objects.Pod
       namespace,
       labels: {
         ...labels,
-        'endpoints.kubernetes.io/managed-by': 'endpoint-controller',
+        [endpointsManagerLabel]: endpointsManager,
         ...(isHeadless(service) ? { [headlessLabel]: '' } : {}),
       },
     },

@@ -2,20 +2,24 @@ import { EndpointSlice, isConflict, isNotFound, type KubeObject, type objects, t
 import { equal } from '#lib'
 import type { Axn } from '#operator'
 import { controllerReference } from '../shared/index.ts'
+import { triggerAnnotation } from './trigger.ts'
 
-/** Creates an object of the primary's, or patches those of its `fields` and labels that differ; nothing when nothing does. */
+/**
+ * Creates an object of the primary's, or patches those of its `fields` and labels that differ; nothing when nothing does. What
+ * triggered the write is told only with one.
+ */
 export function write(
   axn: Axn<any>,
-  owner: ResourceType<any>,
+  owner: ResourceType<any> | undefined,
   type: ResourceType<any>,
   object: KubeObject,
   before: KubeObject | undefined,
   fields: readonly string[],
 ): Axn<any> {
-  const { name, namespace, labels } = object.metadata
+  const { name, namespace, labels, annotations } = object.metadata
   if (!before) {
-    const ownerReferences = [controllerReference(owner, axn.object)]
-    return axn.create(type, { ...object, metadata: { ...object.metadata, ownerReferences } }, { owned: false })
+    const owned = owner && { ownerReferences: [controllerReference(owner, axn.object)] }
+    return axn.create(type, { ...object, metadata: { ...object.metadata, ...owned } }, { owned: false })
   }
   const patch: Record<string, any> = {}
   for (const field of fields) {
@@ -26,6 +30,9 @@ export function write(
     patch.metadata = { labels: { ...Object.fromEntries(dropped.map((key) => [key, null])), ...labels } }
   }
   if (Object.keys(patch).length === 0) return axn
+  const since = annotations?.[triggerAnnotation] ?? null
+  if (since !== (before.metadata.annotations?.[triggerAnnotation] ?? null))
+    patch.metadata = { ...patch.metadata, annotations: { [triggerAnnotation]: since } }
   return axn.patch({ type, name: name!, namespace }, patch, { type: 'merge' })
 }
 

@@ -133,7 +133,8 @@ test('metrics come from the three APIs; what a cluster does not serve is an erro
     error: 'no metrics returned from resource metrics API',
   })
   assert.deepEqual(await read({ type: 'External', external: { metric: { name: 'x' }, target } }), {
-    error: 'unable to get metrics: the cluster does not serve external.metrics.k8s.io',
+    error:
+      'unable to fetch metrics from external metrics API: no external metrics API (external.metrics.k8s.io) registered',
   })
 })
 

@@ -51,7 +51,7 @@ export function autoscalerController({ clock, metrics, autoscalerPeriodMs }: Aut
     const { scale } = target
     const current = scale.spec?.replicas ?? 0
     const selector = scale.status?.selector as string | undefined
-    if (!selector) return withoutSelector(axn, clock).requeueAfter(period)
+    if (!selector) return withoutSelector(axn, current, clock).requeueAfter(period)
     const { minReplicas = 1, maxReplicas, metrics: wanted = [] } = hpa.spec!
     const outside = current === 0 || current > maxReplicas || current < minReplicas
     const pods = await podsOf(axn, selector)
@@ -93,7 +93,8 @@ export function autoscalerController({ clock, metrics, autoscalerPeriodMs }: Aut
         `the HPA controller was unable to update the target scale: ${errorMessage(error)}`,
       )
       const message = `New size: ${desired}; reason: ${reason}; error: ${errorMessage(error)}`
-      return axn.event('FailedRescale', message, { type: 'Warning' }).status(statusOf(hpa, plan, current, clock))
+      const undone = statusOf(hpa, { ...plan, decided: false }, current, clock)
+      return axn.event('FailedRescale', message, { type: 'Warning' }).status(undone)
     }
     done(desired - current)
     put(true, 'SucceededRescale', `the HPA controller was able to update the target scale to ${desired}`)
@@ -146,11 +147,18 @@ export function plainSelector(selector: string): Record<string, string> | undefi
   return labels
 }
 
-function withoutSelector(axn: Axn<any>, clock: Clock): Axn<any> {
+function withoutSelector(axn: Axn<any>, current: number, clock: Clock): Axn<any> {
   const message = "the HPA target's scale is missing a selector"
   const condition = { type: 'ScalingActive', status: 'False', reason: 'InvalidSelector', message } as const
   const conditions = setCondition(conditionsOf(axn.object), condition, clock.now())
-  return axn.event('SelectorRequired', 'selector is required', { type: 'Warning' }).status({ conditions })
+  return axn
+    .event('SelectorRequired', 'selector is required', { type: 'Warning' })
+    .status({ currentReplicas: unlessZero(current), desiredReplicas: desiredBefore(axn.object), conditions })
+}
+
+/** What the last decision was. */
+function desiredBefore(hpa: { status?: { desiredReplicas?: number } }): number {
+  return hpa.status?.desiredReplicas ?? 0
 }
 
 function conditionsOf(hpa: { status?: { conditions?: object[] } }): readonly Record<string, any>[] {
@@ -168,7 +176,7 @@ function statusOf(
   return {
     observedGeneration: hpa.metadata.generation,
     currentReplicas: unlessZero(current),
-    desiredReplicas: plan.desired,
+    desiredReplicas: plan.decided ? plan.desired : desiredBefore(hpa),
     currentMetrics: plan.currentMetrics.length > 0 ? plan.currentMetrics : undefined,
     conditions,
   }

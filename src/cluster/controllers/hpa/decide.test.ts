@@ -205,7 +205,7 @@ test('a metric that fails does not keep others from scaling up, but from scaling
   assert.equal(held.conditions['ScalingActive'], 'False FailedGetExternalMetric')
   assert.match(
     held.events.at(-1)!.message,
-    /^invalid metrics \(1 invalid out of 2\), first error is: failed to get external/,
+    /^invalid metrics \(1 invalid out of 2\), first error is: failed to get m0 external metric value: failed to get m0 external metric: unable to get external metric \w+\/m0\/nil: no such metric$/,
   )
 })
 

@@ -2,7 +2,7 @@ import type { objects } from '#kube'
 import type { ConditionInput } from '../shared/index.ts'
 import { type History, type Limited, limit } from './behavior.ts'
 import type { Situation } from './calculate.ts'
-import { judgeMetric } from './metric-kinds.ts'
+import { type Failure, judgeMetric } from './metric-kinds.ts'
 import type { Reading } from './samples.ts'
 
 type Autoscaler = objects.HorizontalPodAutoscaler
@@ -22,6 +22,8 @@ export interface AutoscalerInput {
 
 export interface AutoscalerPlan {
   desired: number
+  /** False: no metric said how many there should be, and what was desired before still is. */
+  decided: boolean
   /** Why replicas change; undefined when they do not. */
   reason?: string
   conditions: ConditionInput[]
@@ -51,7 +53,14 @@ export function planAutoscaler(input: AutoscalerInput): AutoscalerPlan {
   const { current } = scale
   const { minReplicas: min = 1, maxReplicas: max, behavior } = hpa.spec!
   const history = input.history.recommendations.length > 0 ? input.history : startedAt(current, now)
-  const plan: AutoscalerPlan = { desired: current, conditions: [], currentMetrics: [], events: [], history }
+  const plan: AutoscalerPlan = {
+    desired: current,
+    decided: true,
+    conditions: [],
+    currentMetrics: [],
+    events: [],
+    history,
+  }
   const put = (type: string, ok: boolean, reason: string, message: string) =>
     plan.conditions.push({ type, status: ok ? 'True' : 'False', reason, message })
   put('AbleToScale', true, 'SucceededGetScale', "the HPA controller was able to get the target's current scale")
@@ -66,13 +75,14 @@ export function planAutoscaler(input: AutoscalerInput): AutoscalerPlan {
   const judged = judge(input)
   plan.currentMetrics = judged.statuses
   for (const { failure, error } of judged.failures) plan.events.push({ reason: failure, message: error })
+  const [first] = judged.failures
+  const all = judged.statuses.length
+  const summary =
+    first && `invalid metrics (${judged.failures.length} invalid out of ${all}), first error is: ${first.summary}`
   if (judged.failed) {
-    const { failure, error } = judged.failures[0]
-    put('ScalingActive', false, failure, `the HPA was unable to compute the replica count: ${error}`)
-    const all = judged.statuses.length + judged.failures.length
-    const message = `invalid metrics (${judged.failures.length} invalid out of ${all}), first error is: ${error}`
-    plan.events.push({ reason: 'FailedComputeMetricsReplicas', message })
-    return plan
+    put('ScalingActive', false, first.failure, `the HPA was unable to compute the replica count: ${first.error}`)
+    plan.events.push({ reason: 'FailedComputeMetricsReplicas', message: summary })
+    return { ...plan, decided: false }
   }
   const found = `the HPA was able to successfully calculate a replica count from ${judged.name}`
   put('ScalingActive', true, 'ValidMetricFound', found)
@@ -102,19 +112,22 @@ function judge({ hpa, scale, pods, readings, now }: AutoscalerInput) {
     now,
   }
   const statuses: objects.MetricStatus[] = []
-  const failures: { failure: string; error: string }[] = []
+  const failures: Failure[] = []
   let best: { name: string; replicas: number } | undefined
   for (const [index, metric] of metrics.entries()) {
-    const result = judgeMetric(metric, readings[index], situation)
+    const result = judgeMetric(metric, readings[index], hpa.metadata.namespace!, situation)
     if ('error' in result) {
       failures.push(result)
+      // As Go has it: a list as long as the spec's, of which some were never filled in.
+      statuses.push({ type: '' })
       continue
     }
     statuses.push(result.status)
     if (!best || result.replicas > best.replicas) best = result
   }
   const failed = !best || (failures.length > 0 && best.replicas < scale.current)
-  if (!best && failures.length === 0) failures.push({ failure: 'InvalidMetricSourceType', error: 'no metrics' })
+  if (!best && failures.length === 0)
+    failures.push({ failure: 'InvalidMetricSourceType', error: 'no metrics', summary: 'no metrics' })
   return { statuses, failures, failed, name: best?.name ?? '', replicas: best?.replicas ?? 0 }
 }
 

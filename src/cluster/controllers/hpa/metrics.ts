@@ -8,8 +8,6 @@ export interface MetricsSource {
   read(metric: objects.MetricSpec, namespace: string, selector: string): Promise<Reading>
 }
 
-const customGroup = 'custom.metrics.k8s.io'
-const externalGroup = 'external.metrics.k8s.io'
 /** How long discovery's answer about a group holds, ms. */
 const versionTtl = 60_000
 /** Where a metric does not say over which time it was measured, ms. */
@@ -32,18 +30,24 @@ export function kubeMetrics(kube: Kube, clock: Clock): MetricsSource {
     return version
   }
 
-  async function grouped(group: string, path: string, query: Record<string, string | undefined>): Promise<any[]> {
-    const version = await versionOf(group)
-    if (!version) throw new Error(`the cluster does not serve ${group}`)
-    const { items = [] } = await kube.request('GET', `/apis/${group}/${version}/${path}${queryOf(query)}`)
-    if (items.length === 0) throw new Error(`no metrics returned from ${group}`)
-    return items
+  async function grouped(
+    api: 'custom' | 'external',
+    path: string,
+    query: Record<string, string | undefined>,
+  ): Promise<any[]> {
+    const group = `${api}.metrics.k8s.io`
+    return fetched(api, async () => {
+      const version = await versionOf(group)
+      if (!version) throw new Error(`no ${api} metrics API (${group}) registered`)
+      return (await kube.request('GET', `/apis/${group}/${version}/${path}${queryOf(query)}`)).items
+    })
   }
 
   async function resource(name: string, namespace: string, selector: string, container?: string): Promise<Reading> {
     const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${encodeURIComponent(namespace)}/pods`
-    const { items = [] } = await kube.request('GET', path + queryOf({ labelSelector: selector }))
-    if (items.length === 0) return { error: 'no metrics returned from resource metrics API' }
+    const items = await fetched('resource', async () => {
+      return (await kube.request('GET', path + queryOf({ labelSelector: selector }))).items
+    })
     return { pods: usageOf(items, name, container) }
   }
 
@@ -58,7 +62,7 @@ export function kubeMetrics(kube: Kube, clock: Clock): MetricsSource {
       metricLabelSelector: metric.selector && labelSelector(metric.selector as objects.LabelSelector),
     }
     const full = `namespaces/${encodeURIComponent(namespace)}/${path}${encodeURIComponent(metric.name)}`
-    return grouped(customGroup, full, query)
+    return grouped('custom', full, query)
   }
 
   async function object(source: objects.ObjectMetricSource, namespace: string): Promise<Reading> {
@@ -77,7 +81,7 @@ export function kubeMetrics(kube: Kube, clock: Clock): MetricsSource {
   async function external({ metric }: objects.ExternalMetricSource, namespace: string): Promise<Reading> {
     const path = `namespaces/${encodeURIComponent(namespace)}/${encodeURIComponent(metric.name)}`
     const selector = metric.selector && labelSelector(metric.selector as objects.LabelSelector)
-    const items = await grouped(externalGroup, path, { labelSelector: selector })
+    const items = await grouped('external', path, { labelSelector: selector })
     return { value: items.reduce((sum, { value }) => sum + milli(value), 0) }
   }
 
@@ -96,10 +100,22 @@ export function kubeMetrics(kube: Kube, clock: Clock): MetricsSource {
       try {
         return await read(metric, namespace, selector)
       } catch (error) {
-        return { error: `unable to get metrics: ${errorMessage(error)}` }
+        return { error: errorMessage(error) }
       }
     },
   }
+}
+
+/** What one of the three APIs has; an error in upstream's words when it cannot be asked or has nothing. */
+async function fetched(api: 'resource' | 'custom' | 'external', get: () => Promise<any[]>): Promise<any[]> {
+  let items: any[]
+  try {
+    items = (await get()) ?? []
+  } catch (error) {
+    throw new Error(`unable to fetch metrics from ${api} metrics API: ${errorMessage(error)}`)
+  }
+  if (items.length === 0) throw new Error(`no metrics returned from ${api} metrics API`)
+  return items
 }
 
 function queryOf(parameters: Record<string, string | undefined>): string {

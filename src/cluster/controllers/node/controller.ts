@@ -2,6 +2,7 @@ import { getCondition, type Kube, Lease, Node, type objects, Pod } from '#kube'
 import { type Clock, rfc3339 } from '#lib'
 import { type Axn, type Controller, controller } from '#operator'
 import { evictIn, graceMs, isLost, type Sighting, sight, taintsFor } from './judge.ts'
+import { ObjectTtl, ttlAnnotation } from './object-ttl.ts'
 
 const leaseNamespace = 'kube-node-lease'
 const defaultLookEvery = 10_000
@@ -28,6 +29,7 @@ export function nodeLifecycleController({
   const lookEvery = Math.min(defaultLookEvery, nodeGraceMs / 5)
   const sightings = new Map<string, Sighting>()
   const taintedSince = new Map<string, number>()
+  const ttl = new ObjectTtl()
 
   async function watchOver(axn: Axn<any>): Promise<Axn<any>> {
     const node = axn.object as objects.Node
@@ -45,16 +47,10 @@ export function nodeLifecycleController({
 
     if (lost && ready?.['status'] !== 'Unknown')
       axn = unknown(axn, node).event('NodeNotReady', `Node ${axn.name} status is now: NodeNotReady`)
-    for (const [label, beta] of betaLabels) {
-      const value = node.metadata.labels?.[label]
-      if (value !== undefined && node.metadata.labels?.[beta] !== value)
-        axn = axn.patch({ type: Node, name: axn.name }, { metadata: { labels: { [beta]: value } } })
-    }
     const taints = taintsFor(node, ready || lost ? status : 'True', rfc3339(clock.now()))
-    if (taints !== node.spec?.taints && (taints.length > 0 || node.spec?.taints?.length)) {
-      const { resourceVersion } = node.metadata
-      axn = axn.patch({ type: Node, name: axn.name }, { metadata: { resourceVersion }, spec: { taints } })
-    }
+    const seconds = ttl.secondsFor(axn.lister.list(Node).length)
+    const patch = patchOf(node, taints, String(seconds))
+    if (patch) axn = axn.patch({ type: Node, name: axn.name }, patch)
     const due = await drain(axn, node, taints as objects.Taint[], status, taintedSince)
     return axn.requeueAfter(Math.min(lookEvery, due ?? nodeGraceMs))
   }
@@ -66,6 +62,24 @@ export function nodeLifecycleController({
       { type: Lease, map: ({ metadata }) => (metadata.namespace === leaseNamespace ? [{ name: metadata.name! }] : []) },
     ],
   }).step('lifecycle', watchOver)
+}
+
+/** Labels, annotation and taints that a node is to have and has not, as one write; undefined when it has all. */
+function patchOf(node: objects.Node, taints: readonly object[], ttl: string): object | undefined {
+  const { labels = {}, annotations, resourceVersion } = node.metadata
+  const aliases = betaLabels.filter(([label, beta]) => labels[label] !== undefined && labels[beta] !== labels[label])
+  const aged = annotations?.[ttlAnnotation] !== ttl
+  const tainted = taints !== node.spec?.taints && (taints.length > 0 || (node.spec?.taints?.length ?? 0) > 0)
+  if (aliases.length === 0 && !aged && !tainted) return undefined
+  return {
+    metadata: {
+      ...(aliases.length > 0 && { labels: Object.fromEntries(aliases.map(([label, beta]) => [beta, labels[label]])) }),
+      ...(aged && { annotations: { [ttlAnnotation]: ttl } }),
+      // Taints are a list: whoever changed it meanwhile is not to be undone.
+      ...(tainted && { resourceVersion }),
+    },
+    ...(tainted && { spec: { taints } }),
+  }
 }
 
 /** Every condition of a lost node is Unknown: nobody is left to say otherwise. */

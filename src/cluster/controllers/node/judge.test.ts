@@ -33,6 +33,11 @@ test('taints follow the Ready condition and cordoning, and leave others alone', 
   )
   const tainted = node(lost as any)
   assert.equal(taintsFor(tainted, 'Unknown', 'later'), tainted.spec!.taints)
+  const pressed = { ...tainted, status: { conditions: [{ type: 'DiskPressure', status: 'True' }] } } as objects.Node
+  assert.deepEqual(
+    taintsFor(pressed, 'True', 'later').map(({ key }) => key),
+    ['mine', 'node.kubernetes.io/disk-pressure'],
+  )
   assert.deepEqual(taintsFor(tainted, 'True', 'later'), [own])
 })
 

@@ -30,21 +30,31 @@ type Taint = Pick<objects.Taint, 'key' | 'effect'> & { timeAdded?: string }
 const notReady = 'node.kubernetes.io/not-ready'
 const unreachable = 'node.kubernetes.io/unreachable'
 const cordoned = 'node.kubernetes.io/unschedulable'
+/** Conditions that keep pods away, but evict none. */
+const pressures: Record<string, string> = {
+  MemoryPressure: 'node.kubernetes.io/memory-pressure',
+  DiskPressure: 'node.kubernetes.io/disk-pressure',
+  PIDPressure: 'node.kubernetes.io/pid-pressure',
+  NetworkUnavailable: 'node.kubernetes.io/network-unavailable',
+}
+const managed = new Set([notReady, unreachable, cordoned, ...Object.values(pressures)])
 
 /**
  * The taints that follow from a node's state: Ready False → not-ready, Ready Unknown → unreachable, each NoSchedule and
- * NoExecute; cordoned → unschedulable. Others' taints stay. The same array comes back when nothing changes.
+ * NoExecute; pressure and a missing network → NoSchedule; cordoned → unschedulable. Others' taints stay. The same array comes back
+ * when nothing changes.
  */
 export function taintsFor(node: objects.Node, ready: string, now: string): readonly Taint[] {
   const taints = (node.spec?.taints ?? []) as readonly Taint[]
   const wanted: Taint[] = []
+  const want = (key: string, effect: string) => wanted.push({ key, effect, timeAdded: now })
   const bad = ready === 'False' ? notReady : ready === 'Unknown' ? unreachable : undefined
-  if (bad)
-    wanted.push({ key: bad, effect: 'NoSchedule', timeAdded: now }, { key: bad, effect: 'NoExecute', timeAdded: now })
-  if (node.spec?.unschedulable) wanted.push({ key: cordoned, effect: 'NoSchedule', timeAdded: now })
-  const ours = (taint: Taint) => [notReady, unreachable, cordoned].includes(taint.key)
+  if (bad) for (const effect of ['NoSchedule', 'NoExecute']) want(bad, effect)
+  for (const { type, status } of node.status?.conditions ?? [])
+    if (status === 'True' && pressures[type]) want(pressures[type], 'NoSchedule')
+  if (node.spec?.unschedulable) want(cordoned, 'NoSchedule')
   const missing = wanted.filter((taint) => !taints.some((other) => same(other, taint)))
-  const kept = taints.filter((taint) => !ours(taint) || wanted.some((other) => same(other, taint)))
+  const kept = taints.filter((taint) => !managed.has(taint.key) || wanted.some((other) => same(other, taint)))
   return missing.length === 0 && kept.length === taints.length ? taints : [...kept, ...missing]
 }
 

@@ -94,6 +94,26 @@ scenario('a cordoned node', async (w) => {
   await w.frame('uncordoned', () => untainted(w, 'a')() && w.pods({ ready: true }).length === 1)
 })
 
+scenario('a node under pressure, and without a network', async (w) => {
+  w.compare(all)
+  await w.node('a')
+  const reported = () => (w.find(Node, `${w.ns}-a`) as any).status.conditions
+  await w.until('its first report', reported)
+  const [ready] = reported()
+  const has = (...types: string[]) => {
+    const conditions = [ready, ...types.map((type) => ({ ...ready, type, reason: 'Told', message: 'told to be so' }))]
+    return w.patch(Node, `${w.ns}-a`, { status: { conditions } }, 'status')
+  }
+  await has('MemoryPressure', 'DiskPressure')
+  await w.frame('two taints', () => w.find(Node, `${w.ns}-a`)?.spec?.taints?.length === 2)
+  await w.create(Pod, pod(w, 'waits'))
+  await w.frame('nothing goes there', () => w.find(Pod, 'waits')?.status?.conditions?.length === 1)
+  await has('PIDPressure', 'NetworkUnavailable')
+  await w.frame('two others', tainted(w, 'a', 'node.kubernetes.io/network-unavailable', 'NoSchedule'))
+  await has()
+  await w.frame('none', () => untainted(w, 'a')() && w.pods({ ready: true }).length === 1)
+})
+
 scenario(
   'a node is deleted with its pods on it',
   async (w) => {

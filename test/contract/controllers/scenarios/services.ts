@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { Deployment, EndpointSlice, Node, Pod, Service } from '#kube'
+import { Deployment, EndpointSlice, Endpoints, Node, Pod, Service } from '#kube'
+import { triggerAnnotation } from '../frame.ts'
 import { deployment, pod, template } from '../objects.ts'
 import { scenario } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -47,6 +48,30 @@ scenario('addresses that are published before they are ready', async (w) => {
   await w.frame('all are', readiness(w, 2, 2))
   await w.patch(Service, 'web', { spec: { publishNotReadyAddresses: false } })
   await w.frame('none is', readiness(w, 0, 2))
+})
+
+scenario('endpoints tell which change they were written for', async (w) => {
+  await w.node()
+  w.compare([Pod, EndpointSlice, Endpoints], ({ metadata, ...object }) => {
+    const { [triggerAnnotation]: time, ...annotations } = metadata.annotations ?? {}
+    const ready = w.find(Pod, 'one')?.status?.conditions?.find(({ type }) => type === 'Ready')
+    const changes = {
+      service: w.find(Service, 'web')?.metadata.creationTimestamp,
+      readiness: ready?.lastTransitionTime,
+    }
+    const writtenFor = time && (Object.entries(changes).find(([, at]) => at === time)?.[0] ?? time)
+    return { ...object, metadata: { ...metadata, annotations }, writtenFor }
+  })
+  await w.create(Service, service('web'))
+  await w.frame('the Service', () => w.list(EndpointSlice).length === 1 && w.list(Endpoints).length === 1)
+  await w.nextSecond(Service)
+  await w.create(Pod, pod(w, 'one', { labels: { app: 'web' }, does: 'running', lingers: true }))
+  await w.frame('a pod', readiness(w, 0, 1))
+  await w.until('the next second', () => Date.now() > Date.parse(w.find(Pod, 'one')!.status!.startTime!) + 1000)
+  await w.tell('ready', {})
+  await w.frame('its readiness', readiness(w, 1, 1))
+  await w.kube.delete(Pod, 'one', w.ns)
+  await w.frame('nothing that has a time', () => endpoints(w)[0]?.conditions.terminating)
 })
 
 scenario('named ports', async (w) => {
