@@ -25,6 +25,7 @@ import { movePods } from './stateful/move.ts'
 import { readRefusals } from './stateful/refusals.ts'
 import { isApplied } from './stateful/shape.ts'
 import { steadyTime } from './steady-time.ts'
+import { readProbeReplies } from './waiting.ts'
 
 const finalizer = 'cuddle.dev/app'
 const kept = 30
@@ -216,9 +217,12 @@ async function awaitRollout(
 ): Promise<Axn<AppObject>> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
   const seen = viewOf(axn, release)
-  const { creationTimestamp } = release.metadata
-  const refusals = await readRefusals(axn.kube, seen.statefulSets, seen.pods, creationTimestamp)
-  const view = { ...seen, refusals }
+  const since = release.metadata.creationTimestamp ?? ''
+  const [refusals, replies] = await Promise.all([
+    readRefusals(axn.kube, seen.statefulSets, seen.pods, since, now),
+    readProbeReplies(axn.kube, axn.name, seen.pods, now),
+  ])
+  const view = { ...seen, refusals, replies }
   const serves = serving(objects, view, now)
   if (serves && switched(objects, view)) return succeed(axn, release)
   // What ran it as another kind of workload goes when its successor serves, not before.

@@ -1,6 +1,7 @@
 import { Event, type Kube, type KubeObject, type objects } from '#kube'
 import type { Failure } from './kinds.ts'
 import type { Rollout } from './rollout.ts'
+import { lastSeen } from './stateful/refusals.ts'
 
 const logLines = 15
 
@@ -29,9 +30,10 @@ export async function gather(kube: Kube, pod: objects.Pod & KubeObject): Promise
   }
   const current = await read(false)
   const logs = current.length > 0 ? current : await read(true)
+  // By name alone they would be those of an earlier pod of a StatefulSet, too.
   const found = await kube
-    .list(Event, { namespace, fieldSelector: `involvedObject.name=${name}` })
-    .then((list) => list.items)
+    .list(Event, { namespace, fieldSelector: `involvedObject.uid=${pod.metadata.uid}` })
+    .then(({ items }) => items.sort((one, other) => (lastSeen(one) < lastSeen(other) ? -1 : 1)))
     .catch(() => [])
   const warnings = found.filter((event) => event.type === 'Warning').map((event) => `${event.reason}: ${event.message}`)
   return { logs: logs.slice(-logLines), events: [...new Set(warnings)].slice(-4) }

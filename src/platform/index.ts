@@ -45,6 +45,7 @@ export type { PlatformServer } from './server.ts'
 export { setConfig } from './set-config.ts'
 export { checkMetricsFree, SignalStore, startSignalServer } from './signals/index.ts'
 export { startRelease } from './start-release.ts'
+export { explainWait } from './waiting.ts'
 
 /** Git over HTTP and folder uploads; loaded when it is started, for commands do without. */
 export async function startPlatformServer(options: PlatformServerOptions): Promise<PlatformServer> {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { KubeObject } from '#kube'
 import { failureLines, report } from './diagnose.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
+import { complaint } from './waiting.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
 const at = (seconds: number) => new Date(now + seconds * 1000).toISOString()
@@ -265,21 +266,40 @@ test('a quota that refuses pods of a StatefulSet fails the rollout, unless its c
     spec: { containers: [{ image: 'old' }] },
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
   }
-  const view = (loaded: View['loaded']): View => ({
+  const why = 'pods "shop-web-1" is forbidden: exceeded quota: small, requested: pods=1'
+  const view = (loaded: View['loaded'], sure = true): View => ({
     statefulSets: [set],
     deployments: [],
     replicaSets: [],
     endpointSlices: [],
     pods: [pod],
     loaded,
-    refusals: new Map([['shop-web', 'pods "shop-web-1" is forbidden: exceeded quota: small, requested: pods=1']]),
+    refusals: new Map([['shop-web', { why, sure }]]),
   })
   const refused = assess([set], view([]), now)
   assert.ok(refused.state === 'failed' && refused.reason === 'refused')
   const failure = report(refused, { logs: [], events: [] }, 'shop')
   assert.match(failure.cause!, /the quota small has no room/)
   assert.match(failure.next!, /kubectl -n shop describe quota small/)
+  assert.equal(assess([set], view([], false), now).state, 'progressing', 'what was said before may be over')
   const waiting = assess([set], view([{ pod: 'shop-web-0', uid: 'p', restarts: 0 }]), now)
   assert.ok(waiting.state === 'progressing')
   assert.match(waiting.message, /1 of 2 new pods ready; more are refused: .*quota: small/)
+})
+
+test('a pod that takes long is told of: its room, and what its probe answered', () => {
+  const pod = (status: object): any => ({
+    metadata: { name: 'shop-web-0', uid: 'p', creationTimestamp: at(-10) },
+    status: { ...status },
+  })
+  const full = '0/1 nodes are available: 1 Insufficient cpu.'
+  const unplaced = pod({ conditions: [{ type: 'PodScheduled', status: 'False', message: full }] })
+  assert.equal(complaint([unplaced], now), `; no node has room: ${full}`)
+  assert.equal(complaint([unplaced], now - 8_000), '')
+  // A kubelet's words: the condition does not say what the probe answered.
+  const conditions = [{ type: 'Ready', status: 'False', message: 'containers with unready status: [web]' }]
+  const starting = pod({ startTime: at(-9), conditions })
+  assert.equal(complaint([starting], now), '')
+  const reply = 'Startup probe failed: HTTP probe failed with statuscode: 503'
+  assert.equal(complaint([starting], now, new Map([['p', reply]])), `; ${reply}`)
 })

@@ -4,6 +4,7 @@ import { labels } from './kinds.ts'
 import type { Refusals } from './stateful/refusals.ts'
 import { planRoll } from './stateful/roll.ts'
 import { type LoadedPod, runs } from './stateful/shape.ts'
+import { complaint, type ProbeReplies } from './waiting.ts'
 
 export interface View {
   statefulSets: readonly (objects.StatefulSet & KubeObject)[]
@@ -11,6 +12,8 @@ export interface View {
   loaded: readonly LoadedPod[]
   /** Of StatefulSets; those of Deployments stand in their conditions. */
   refusals?: Refusals
+  /** Of pods that take long. */
+  replies?: ProbeReplies
   deployments: readonly (objects.Deployment & KubeObject)[]
   replicaSets: readonly (objects.ReplicaSet & KubeObject)[]
   pods: readonly (objects.Pod & KubeObject)[]
@@ -30,9 +33,6 @@ export type Rollout =
 
 /** How often a new pod may end before its rollout counts as failed: once can be bad luck, twice is the release. */
 const crashesAllowed = 1
-
-/** A pod that starts for so long gets its probe's reply told, ms. */
-const patience = 5_000
 
 /** Seconds beyond the time to start after which a pod of a StatefulSet has failed; manifests say the same of Deployments. */
 const deadlineMargin = 60
@@ -61,9 +61,9 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
       }
       const refusal = view.refusals?.get(object.metadata.name!)
       // Where all pods there are have the code nothing is to be gained by going back: they serve, and one more waits for its room.
-      if (refusal !== undefined && (view.loaded.length === 0 || stale.length > 0)) return refused(process, refusal)
+      if (refusal?.sure && (view.loaded.length === 0 || stale.length > 0)) return refused(process, refusal.why)
       complete = false
-      const waits = refusal === undefined ? complaint(made, now) : `; more are refused: ${refusal}`
+      const waits = refusal === undefined ? complaint(made, now, view.replies) : `; more are refused: ${refusal.why}`
       parts.push(
         serving < replicas
           ? `${process}: ${serving} of ${replicas} new pods ready${waits}${farewells(process, view)}`
@@ -87,7 +87,7 @@ export function assess(wanted: readonly KubeObject[], view: View, now: number): 
       const ready = pods.filter(isReady).length
       parts.push(
         ready < replicas
-          ? `${process}: ${ready} of ${replicas} new pods ready${complaint(pods, now)}`
+          ? `${process}: ${ready} of ${replicas} new pods ready${complaint(pods, now, view.replies)}`
           : available(live, view) < replicas
             ? `${process}: ${replicas} of ${replicas} ready, waiting whether they stay up`
             : `${process}: ${replicas} of ${replicas} ready, old pods leaving${farewells(process, view)}`,
@@ -122,14 +122,6 @@ function farewells(process: string, view: View): string {
       : []
   })
   return notes[0] ?? ''
-}
-
-/** Why a pod that takes long is not ready, where its node says so: a developer need not wait until the probe gives up. */
-function complaint(pods: readonly objects.Pod[], now: number): string {
-  const slow = pods.find((pod) => !isReady(pod) && now - Date.parse(pod.status?.startTime ?? '') > patience)
-  const message = slow?.status?.conditions?.find((condition) => condition.type === 'Ready')?.message ?? ''
-  const said = /(?:Startup|Readiness) probe failed: .*/s.exec(message)?.[0]
-  return said ? `; ${said.replace(/\s+/g, ' ').slice(0, 200)}` : ''
 }
 
 /** True when every new pod serves: what a waiting developer wants to know; old ones may still be leaving. */

@@ -1,8 +1,8 @@
 import { CuddleError } from '#lib'
-import { listProcesses, processesOf, readScale, scaleApp } from '#platform'
+import { type Context, explainWait, listProcesses, processesOf, readScale, scaleApp } from '#platform'
 import type { Scale } from '#spec'
 import { appName } from '../app-name.ts'
-import { appOption, type Command } from '../command.ts'
+import { appOption, type Command, type Invocation } from '../command.ts'
 import { connect } from '../connect.ts'
 
 export default {
@@ -19,25 +19,7 @@ export default {
       const scale = Object.fromEntries(await Promise.all(invocation.positionals.map(parse)))
       await scaleApp(context, name, scale)
       if (!invocation.values['no-wait']) {
-        for (const [process, { min, max }] of Object.entries(scale)) {
-          for (;;) {
-            const rows = (await listProcesses(context, name)).filter(
-              (row) => row.process === process && row.state !== 'Terminating',
-            )
-            const ready = rows.filter((row) => row.ready).length
-            if (rows.length >= min && rows.length <= max && ready === rows.length) break
-            out.busy(
-              rows.length > max
-                ? `${process}: ${rows.length - max} too many, leaving`
-                : `${process}: ${ready} of ${Math.max(rows.length, min)} ready`,
-            )
-            await context.clock.sleep(150, invocation.signal)
-            if (invocation.signal.aborted)
-              throw new CuddleError('interrupted', 'stopped waiting; the scaling goes on', {
-                hint: `cuddle ps -a ${name}`,
-              })
-          }
-        }
+        for (const [process, range] of Object.entries(scale)) await ready(invocation, context, name, process, range)
         out.done()
       }
     }
@@ -53,6 +35,43 @@ export default {
     return 0
   },
 } satisfies Command
+
+const pollMs = 150
+/** Between two looks at why pods are waited for, ms. */
+const lookMs = 2_000
+
+async function ready(
+  { out, signal }: Invocation,
+  context: Context,
+  app: string,
+  process: string,
+  { min, max }: Scale,
+): Promise<void> {
+  const began = context.clock.now()
+  let looked = context.clock.monotonic()
+  let why = ''
+  for (;;) {
+    const rows = (await listProcesses(context, app)).filter(
+      (row) => row.process === process && row.state !== 'Terminating',
+    )
+    const ready = rows.filter((row) => row.ready).length
+    if (rows.length >= min && rows.length <= max && ready === rows.length) return
+    if (context.clock.monotonic() - looked >= lookMs) {
+      // Who may not read why waits all the same.
+      why = await explainWait(context, app, process, began).catch(() => '')
+      looked = context.clock.monotonic()
+    }
+    out.busy(
+      rows.length > max
+        ? `${process}: ${rows.length - max} too many, leaving`
+        : `${process}: ${ready} of ${Math.max(rows.length, min)} ready${why}`,
+    )
+    await context.clock.sleep(pollMs, signal)
+    if (signal.aborted) {
+      throw new CuddleError('interrupted', 'stopped waiting; the scaling goes on', { hint: `cuddle ps -a ${app}` })
+    }
+  }
+}
 
 async function parse(word: string): Promise<[string, Scale]> {
   const { readScale: readRange } = await import('#spec')

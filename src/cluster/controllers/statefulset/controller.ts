@@ -81,10 +81,10 @@ async function createPod(axn: Axn<any>, ordinal: number, revision: string, templ
   try {
     for (const volume of claimsOf(set, ordinal)) await createClaim(axn, volume)
     await axn.kube.create(Pod, pod)
-    return axn.event('SuccessfulCreate', `create Pod ${name} in StatefulSet ${axn.name} successful`)
+    return axn.event('SuccessfulCreate', `Create Pod ${name} in StatefulSet ${axn.name} successful`)
   } catch (error) {
     if (isAlreadyExists(error) || isNamespaceTerminating(error)) return axn.requeueAfter(1000)
-    const message = `create Pod ${name} in StatefulSet ${axn.name} failed error: ${errorMessage(error)}`
+    const message = `Create Pod ${name} in StatefulSet ${axn.name} failed error: ${errorMessage(error)}`
     return axn.event('FailedCreate', message, { type: 'Warning' }).requeueAfter(1000)
   }
 }
@@ -101,7 +101,7 @@ async function deletePod(axn: Axn<any>, pod: objects.Pod): Promise<Axn<any>> {
   const { name, namespace, uid } = pod.metadata
   try {
     await axn.kube.delete(Pod, name!, namespace, { preconditions: { uid: uid! } })
-    return axn.event('SuccessfulDelete', `delete Pod ${name} in StatefulSet ${axn.name} successful`)
+    return axn.event('SuccessfulDelete', `Delete Pod ${name} in StatefulSet ${axn.name} successful`)
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) return axn
     throw error
