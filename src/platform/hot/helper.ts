@@ -44,6 +44,7 @@ export function helperModule(): string {
 export const helperSource = `
 process_flag(trap_exit, true),
 process_flag(min_heap_size, 1000000),
+process_flag(message_queue_data, off_heap),
 Self = self(),
 Tell = fun(Kind, Details) -> Owner ! {Self, Kind, Details} end,
 Entry = fun(Key, Entries) -> case lists:keyfind(Key, 1, Entries) of {_, Value} -> Value; false -> none end end,
@@ -56,7 +57,7 @@ Look = fun(Ps) ->
 end,
 First = Look(processes()),
 {${upgradeVariables.join(', ')}} = receive
-  {cuddle, prepare, Given} -> Given;
+  {cuddle, prepare, Given} -> binary_to_term(Given);
   {'EXIT', Owner, _} -> exit(normal)
 after SurveyMs -> exit(normal)
 end,
@@ -76,6 +77,17 @@ Collect = fun Collect(_, Pending, _, Acc, States) when map_size(Pending) =:= 0 -
     after max(0, Until - erlang:monotonic_time(millisecond)) -> {Acc, maps:keys(Pending), States}
     end
 end,
+%% As long as nobody dies or is late it is enough to count answers.
+Unanswered = fun(Asked, Replies) -> maps:without([P || {P, _} <- Replies], maps:from_list([{P, true} || {P, _} <- Asked])) end,
+Count = fun Count(_, _, 0, _, Acc, States) -> {Acc, [], States};
+  Count(Asked, Tag, Left, Until, Acc, States) ->
+    receive
+      {{Tag, P}, Reply} -> Count(Asked, Tag, Left - 1, Until, [{P, Reply} | Acc], States);
+      {{Tag, P, state}, State} -> Count(Asked, Tag, Left, Until, Acc, [{P, State} | States]);
+      {'DOWN', _, process, P, _} -> put({down, P}, true), Collect(Tag, maps:remove(P, Unanswered(Asked, Acc)), Until, Acc, States)
+    after max(0, Until - erlang:monotonic_time(millisecond)) -> {Acc, maps:keys(Unanswered(Asked, Acc)), States}
+    end
+end,
 %% With states: each is asked for its state just before the request, in one turn of the process.
 AskAll = fun(Requests, Ms, States) ->
   Tag = make_ref(),
@@ -84,7 +96,7 @@ AskAll = fun(Requests, Ms, States) ->
       States andalso (P ! {system, {Self, {Tag, P, state}}, get_state}),
       P ! {system, {Self, {Tag, P}}, Request}
   end, Alive),
-  Collect(Tag, maps:from_list([{P, true} || {P, _} <- Alive]), erlang:monotonic_time(millisecond) + Ms, [], [])
+  Count(Alive, Tag, length(Alive), erlang:monotonic_time(millisecond) + Ms, [], [])
 end,
 Ask = fun(Requests, Ms) -> {Replies, Late, _} = AskAll(Requests, Ms, false), {Replies, Late} end,
 
@@ -139,6 +151,7 @@ Migrates = fun({_, _, supervisor}) -> false;
   ({_, M, gen}) -> Exports(M, code_change, 3) orelse Exports(M, code_change, 4)
 end,
 
+Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
 Prepare = fun() ->
   try register(cuddle_hot, Self) catch _:_ -> throw({refused, busy}) end,
   Plan = lists:filtermap(fun({M, Bin, Expected, Previous, File, OnLoad}) ->
@@ -173,10 +186,11 @@ Prepare = fun() ->
   end,
   Is = maps:from_list([{M, true} || {M, _, _, _, Old, _, _} <- Plan, Old =/= none]),
   Supervisors = case map_size(Is) of 0 -> []; _ -> [P || {P, {What, _}} <- maps:to_list(First), Supervises(What)] end,
-  {Plan, Prepared, Is, lists:ukeysort(1, Children(Supervisors, First, Is) ++ Scan(First, Is))}
+  Found = lists:ukeysort(1, Children(Supervisors, First, Is) ++ Scan(First, Is)),
+  Watch(Found),
+  {Plan, Prepared, Is, Found}
 end,
 
-Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
 Suspend = fun(Found) ->
   put(suspended, Found ++ get(suspended)),
   case Ask([{P, suspend} || {P, _, _} <- Found], SuspendMs) of
@@ -195,7 +209,7 @@ end,
 Change = fun(Migrating, VsnOf, Known) ->
   Keep = lists:sum([case Known of #{P := {_, Bytes}} -> Bytes; _ -> 0 end || {P, _, _} <- Migrating]) =< SnapshotBytes,
   {Replies, Stuck, States} = AskAll([{P, {change_code, M, VsnOf(M), Extra}} || {P, M, _} <- Migrating], ChangeMs, Keep),
-  Keep andalso put(snapshot, maps:from_list([S || {_, State} = S <- States, not Failed(State)])),
+  Keep andalso put(snapshot, States),
   put(migrated, [P || {P, ok} <- Replies] ++ get(migrated)),
   Outcome(Replies, Stuck)
 end,
@@ -301,7 +315,7 @@ end,
 
 Apply = fun(Plan, Prepared, Is, Found) ->
   {Known1, Late} = Joined(First, Is),
-  Watch(Found ++ Late),
+  Watch(Late),
   put(since, Now()),
   Suspend(Found ++ Late),
   {Known2, Later} = Joined(Known1, Is),
@@ -366,7 +380,8 @@ Restore = fun(Plan) ->
   end,
   Lost = case get(snapshot) of
     none -> Unrestored;
-    States ->
+    Kept ->
+      States = maps:from_list([S || {_, State} = S <- Kept, not Failed(State)]),
       Back = [{P, {replace_state, Constant(maps:get(P, States))}} || P <- Migrated, is_map_key(P, States)],
       {Restored, _} = Ask(Back, SuspendMs),
       Migrated -- [P || {P, State} <- Restored, not Failed(State)]
@@ -424,7 +439,9 @@ try Prepare() of
             %% Looking into every process for the code from before is what the next upgrade need not wait for.
             unregister(cuddle_hot),
             process_flag(priority, low),
-            [code:soft_purge(M) || {M, _, _, _, _, _, _} <- Plan, erlang:check_old_code(M)];
+            %% Nodes beside this one may still wait for the CPU to go on; and the next upgrade purges what it finds.
+            receive after 200 -> ok end,
+            [code:soft_purge(M) || {M, _, _, _, _, _, _} <- Plan, whereis(cuddle_hot) =:= undefined, erlang:check_old_code(M)];
           {failed, Why2} ->
             Tell(aborted, {Why2, Restore(Plan)})
         end;

@@ -5,6 +5,7 @@ import {
   bool,
   compileOnce,
   elements,
+  encode,
   format,
   isAtom,
   type LocalProcess,
@@ -56,6 +57,7 @@ export function surveyNode(node: BeamNode, options: HotOptions = {}): SurveyedNo
  * Prepares one node: the new code is in its memory, not in use, and the gates are passed. Nothing has been touched.
  *
  * @param surveyed of this node, to be used once
+ * @param given what {@link describeUpgrade} says, which is the same for all nodes
  * @returns the prepared node, or why it refuses
  */
 export async function prepareNode(
@@ -63,6 +65,7 @@ export async function prepareNode(
   upgrade: HotUpgrade,
   options: HotOptions = {},
   surveyed: SurveyedNode = surveyNode(node, options),
+  given: Uint8Array = describeUpgrade(upgrade, options),
 ): Promise<PreparedNode | NodeReport> {
   let helper: Helper
   try {
@@ -71,7 +74,7 @@ export async function prepareNode(
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
   }
   try {
-    await helper.prepare(upgrade, options)
+    await helper.prepare(given, options)
   } catch (error) {
     helper.close()
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
@@ -105,6 +108,36 @@ async function loadHelper(node: BeamNode): Promise<boolean> {
   const file = [...Buffer.from(`${name}.beam`)]
   const loaded = await node.rpc('code', 'load_binary', [atom(name), file, Buffer.from(beam, 'base64')], quiet)
   return isAtom(elements(loaded, 2)?.[0], 'module')
+}
+
+/** What nodes are told to prepare, in the external term format: of a large application it is written once, not for each of them. */
+export function describeUpgrade(upgrade: HotUpgrade, options: HotOptions): Uint8Array {
+  const modules = upgrade.modules.map((module) =>
+    tuple(
+      atom(module.name),
+      module.binary,
+      module.expected ?? atom('any'),
+      module.previous ?? atom('none'),
+      [...Buffer.from(module.file ?? `${module.name}.beam`)],
+      bool(module.onLoad ?? false),
+    ),
+  )
+  const bindings: Record<(typeof upgradeVariables)[number], Term> = {
+    Modules: modules,
+    Removed: (upgrade.removed ?? []).map(atom),
+    Direction: atom(upgrade.direction ?? 'up'),
+    Targets: [...(upgrade.targetVersions ?? [])].map(([name, version]) => tuple(atom(name), version)),
+    Extra: options.extra ?? [],
+    SuspendMs: options.suspendTimeoutMs ?? 3000,
+    ChangeMs: options.changeTimeoutMs ?? 5000,
+    HoldMs: options.holdMs ?? 10_000,
+    PrepareMs: options.prepareHoldMs ?? 60_000,
+    SnapshotBytes: options.snapshotBytes ?? 64 * 1024 * 1024,
+    Hard: bool(options.purge === 'hard'),
+    KillStuck: bool(options.killStuck ?? true),
+    Undo: bool(upgrade.undo ?? false),
+  }
+  return encode(tuple(...upgradeVariables.map((name) => bindings[name])))
 }
 
 /** Binaries of a large application travel before it answers. */
@@ -151,41 +184,10 @@ class Helper {
     this.#pid = await this.#node.spawn(this.#self, ['erl_eval', 'exprs', [forms, bindingsTerm(bindings)]])
   }
 
-  async prepare(upgrade: HotUpgrade, options: HotOptions): Promise<void> {
+  async prepare(given: Uint8Array, options: HotOptions): Promise<void> {
     this.#options = options
-    const bindings = this.#bindings(upgrade)
-    const given = tuple(...upgradeVariables.map((name) => bindings[name]))
     await this.#node.drained()
     this.#node.send(this.#pid!, tuple(atom('cuddle'), atom('prepare'), given))
-  }
-
-  #bindings(upgrade: HotUpgrade): Record<(typeof upgradeVariables)[number], Term> {
-    const options = this.#options
-    const modules = upgrade.modules.map((module) =>
-      tuple(
-        atom(module.name),
-        module.binary,
-        module.expected ?? atom('any'),
-        module.previous ?? atom('none'),
-        [...Buffer.from(module.file ?? `${module.name}.beam`)],
-        bool(module.onLoad ?? false),
-      ),
-    )
-    return {
-      Modules: modules,
-      Removed: (upgrade.removed ?? []).map(atom),
-      Direction: atom(upgrade.direction ?? 'up'),
-      Targets: [...(upgrade.targetVersions ?? [])].map(([name, version]) => tuple(atom(name), version)),
-      Extra: options.extra ?? [],
-      SuspendMs: options.suspendTimeoutMs ?? 3000,
-      ChangeMs: options.changeTimeoutMs ?? 5000,
-      HoldMs: options.holdMs ?? 10_000,
-      PrepareMs: options.prepareHoldMs ?? 60_000,
-      SnapshotBytes: options.snapshotBytes ?? 64 * 1024 * 1024,
-      Hard: bool(options.purge === 'hard'),
-      KillStuck: bool(options.killStuck ?? true),
-      Undo: bool(upgrade.undo ?? false),
-    }
   }
 
   async apply(): Promise<NodeReport | undefined> {

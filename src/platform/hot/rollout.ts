@@ -1,6 +1,6 @@
 import { atom, type BeamNode, type Term, textOf } from '#beam'
 import { type Clock, CuddleError, errorMessage, systemClock } from '#lib'
-import { type PreparedNode, prepareNode, type SurveyedNode } from './node-upgrade.ts'
+import { describeUpgrade, type PreparedNode, prepareNode, type SurveyedNode } from './node-upgrade.ts'
 import type { NodeReport } from './report.ts'
 import type { HotOptions, HotUpgrade } from './upgrade-types.ts'
 
@@ -29,6 +29,8 @@ export interface RolloutOptions extends HotOptions {
 /** How long a node may say nothing while processes everywhere wait for it. */
 const silentMs = 2_000
 const everyMs = 250
+/** A node that spoke so recently is not asked whether it still answers. */
+const freshMs = 100
 
 const asked = { timeoutMs: silentMs, output: 'ignore' } as const
 
@@ -79,10 +81,11 @@ export async function hotRollout(
 
 async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options: RolloutOptions): Promise<HotOutcome> {
   const reports = new Map<string, NodeReport>()
+  const given = describeUpgrade(upgrade, options)
   const told = await Promise.all(
     nodes.map((node) => {
       const surveyed = options.surveyed?.find((one) => one.node === node)
-      return prepareNode(node, upgrade, options, surveyed)
+      return prepareNode(node, upgrade, options, surveyed, given)
     }),
   )
   const prepared: PreparedNode[] = []
@@ -105,12 +108,22 @@ async function rollout(nodes: readonly BeamNode[], upgrade: HotUpgrade, options:
     await takeBack()
     throw error
   }
-  const applied = await Promise.all(prepared.map((one) => one.apply()))
+  const clock = options.clock ?? systemClock
+  const heard = new Map<BeamNode, number>()
+  const applied = await Promise.all(
+    prepared.map(async (one) => {
+      const report = await one.apply()
+      heard.set(one.node, clock.monotonic())
+      return report
+    }),
+  )
   for (const [index, report] of applied.entries()) if (report) reports.set(prepared[index].node.name, report)
   if (reports.size === 0) {
     // Who hangs since it applied would not hear the word, and the others would go on without it.
+    const since = clock.monotonic() - freshMs
+    const quiet = prepared.filter(({ node }) => node.isClosed || heard.get(node)! < since)
     await Promise.all(
-      prepared.map(({ node }) => node.rpc('erlang', 'node', [], asked).catch((error) => lose(node, error, reports))),
+      quiet.map(({ node }) => node.rpc('erlang', 'node', [], asked).catch((error) => lose(node, error, reports))),
     )
   }
   if (reports.size > 0 || options.signal?.aborted) {
