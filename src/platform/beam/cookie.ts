@@ -3,10 +3,12 @@ import { type Kube, type KubeObject, type objects, Secret } from '#kube'
 import { CuddleError, systemClock } from '#lib'
 import { cookieName } from '#manifests'
 import type { BeamPod } from './nodes.ts'
-import { openWay } from './way.ts'
+import { connectBy } from './way.ts'
 
 /** Keys of the cookie's Secret. Nodes that start get `cookie`; the others are there while and after it is rotated. */
 export const cookieKeys = { current: 'cookie', next: 'next', previous: 'previous' } as const
+
+const defaultTimeoutMs = 10_000
 
 /** The cookies a node may have: the one that it should have, then those that it may still have. */
 interface Cookies {
@@ -39,7 +41,7 @@ export function cookieIn(secret: (objects.Secret & KubeObject) | undefined, key:
  * Connects to a pod's node, whichever of its app's cookies it has, and gives it the one that it should have: so nodes that
  * started with an older one take part in a rotation whenever they are met.
  *
- * @param options without a `dial` of its own: directly, or through the API server (see `openWay`)
+ * @param options without a `dial` of its own: directly, or through the API server (see `connectBy`)
  * @throws CuddleError as `connect` of #beam, `no-cookie`
  */
 export async function dial(
@@ -50,12 +52,14 @@ export async function dial(
   const { connect } = await import('#beam')
   const { name, host, port } = pod
   const { wanted, others } = await readCookies(kube, pod)
-  const { clock = systemClock } = options
-  const way = (signal: AbortSignal) => openWay(kube, pod, clock, signal)
+  const { clock = systemClock, timeoutMs = defaultTimeoutMs } = options
   let refused: unknown
   for (const cookie of [wanted, ...others]) {
     try {
-      const node = await connect({ dial: way, ...options, name, host, port, cookie })
+      const to = { ...options, name, host, port, cookie }
+      const node = await (options.dial
+        ? connect(to)
+        : connectBy({ kube, pod, clock, timeoutMs }, (dial, ms) => connect({ ...to, dial, timeoutMs: ms })))
       if (cookie !== wanted) await giveCookie(node, wanted)
       return node
     } catch (error) {

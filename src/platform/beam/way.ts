@@ -12,37 +12,81 @@ export function isOfThisMachine(address: string): boolean {
   return address.startsWith('127.') || address === '::1'
 }
 
-/** Clusters whose pods did not answer here and did through their API server: it is asked first from then on. */
-const remote = new WeakSet<Kube>()
+/** How nodes of a cluster were reached last. */
+const known = new WeakMap<Kube, 'directly' | 'forwarded'>()
+
+/** Opens the way to a node. */
+type Open = (signal: AbortSignal) => Promise<Duplex>
 
 /**
- * The platform's way to a node: directly, and where nobody answers at the pod's address, as in a pod network that is not routed
- * from here, through the API server. To the pods of the embedded cluster, which have addresses of this machine, there is no other way.
+ * Connects to a node by the way that leads there: directly, or through the API server, where the network of the pods is not routed
+ * from here. Then nobody answers at the address of a pod, or somebody else does: a proxy that takes every connection, another
+ * network with the same addresses. So it is a node's answer that decides, and the way that it came by is taken first from
+ * then on. To the pods of the embedded cluster, which have addresses of this machine, there is one way.
  *
- * @throws CuddleError `node-unreachable`, which says what both ways said
+ * @param attempt connects by a way, within so many ms; its `wrong-cookie` counts as the node's answer
+ * @throws CuddleError `node-unreachable`, which says what both ways said, and as `attempt`
  */
-export async function openWay(kube: Kube, pod: BeamPod, clock: Clock, signal: AbortSignal): Promise<Duplex> {
+export async function connectBy<T>(
+  { kube, pod, clock, timeoutMs }: { kube: Kube; pod: BeamPod; clock: Clock; timeoutMs: number },
+  attempt: (open: Open, timeoutMs: number) => Promise<T>,
+): Promise<T> {
   const { host, port, namespace } = pod
-  const forwarded = () => kube.openPort(pod.pod, namespace, { port, signal })
-  if (remote.has(kube)) return forwarded()
-  let direct: unknown
-  try {
-    return await openSocket(pod, clock, signal)
-  } catch (error) {
-    if (signal.aborted) throw signal.reason
-    direct = error
+  const began = clock.monotonic()
+  const direct: Open = async (signal) => {
+    try {
+      return await openSocket(pod, clock, signal)
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw unreachable(pod, errorMessage(error), error)
+    }
   }
-  const where = `node ${pod.name} at ${host}:${port} cannot be reached: ${errorMessage(direct)}`
-  const hint = 'it is not running, its distribution port is another one, or a network policy is in between'
-  if (isOfThisMachine(host)) throw new CuddleError('node-unreachable', where, { hint, cause: direct })
-  try {
-    const way = await forwarded()
-    remote.add(kube)
-    return way
-  } catch (error) {
-    const through = `through the API server neither: ${errorMessage(error)}`
-    throw new CuddleError('node-unreachable', `${where}; ${through}`, { hint, cause: error })
+  const answered = async (way: 'directly' | 'forwarded', open: Open, ms: number): Promise<T> => {
+    try {
+      const result = await attempt(open, ms)
+      known.set(kube, way)
+      return result
+    } catch (error) {
+      if (codeOf(error) === 'wrong-cookie') known.set(kube, way)
+      throw error
+    }
   }
+  if (isOfThisMachine(host)) return attempt(direct, timeoutMs)
+  const before = known.get(kube)
+  let why: unknown
+  if (before !== 'forwarded') {
+    try {
+      // A node that hangs is not waited for twice where others answer directly.
+      return await answered('directly', direct, before ? timeoutMs : timeoutMs / 2)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'wrong-cookie' || code === 'connect-aborted') throw error
+      if (before) known.delete(kube)
+      if (before && code !== 'node-unreachable') throw error
+      why = error
+    }
+  }
+  const forwarded: Open = async (signal) => {
+    try {
+      return await kube.openPort(pod.pod, namespace, { port, signal })
+    } catch (error) {
+      if (why === undefined || signal.aborted) throw error
+      throw unreachable(pod, `${errorMessage(why)}; through the API server neither: ${errorMessage(error)}`, error)
+    }
+  }
+  return answered('forwarded', forwarded, timeoutMs - (clock.monotonic() - began))
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof CuddleError ? error.code : undefined
+}
+
+function unreachable({ name, host, port }: BeamPod, why: string, cause: unknown): CuddleError {
+  const where = `node ${name} at ${host}:${port} cannot be reached: `
+  return new CuddleError('node-unreachable', `${where}${why.startsWith(where) ? why.slice(where.length) : why}`, {
+    hint: 'it is not running, its distribution port is another one, or a network policy is in between',
+    cause,
+  })
 }
 
 function openSocket({ host, port }: BeamPod, clock: Clock, signal: AbortSignal): Promise<Socket> {
