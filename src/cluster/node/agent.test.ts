@@ -123,17 +123,20 @@ test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and 
     ],
     volumes: [{ name: 'out', persistentVolumeClaim: { claimName: 'out' } }],
   })
+  const nap = 90_000 + (process.pid % 10_000)
   const stubborn = await run('stubborn', {
     terminationGracePeriodSeconds: 1,
-    containers: [shell('trap "" TERM; setsid sleep 987 & echo ready; while :; do sleep 0.05; done')],
+    containers: [shell(`trap "" TERM; setsid sleep ${nap} & echo ready; while :; do sleep 0.05; done`)],
   })
   for (const pod of [polite, stubborn]) await until(async () => (await pod.log())[0] === 'ready')
   await Promise.all(['polite', 'stubborn'].map((name) => kube.delete(Pod, name, 'shop')))
   for (const name of ['polite', 'stubborn']) await until(async () => !(await kube.find(Pod, name, 'shop')))
+  // The pattern does not find itself.
+  const isThere = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep [9]${String(nap).slice(1)} '`
   const checker = await run('checker', {
     restartPolicy: 'Never',
     containers: [
-      shell('cat $CUDDLE_VOLUME_OUT/log; pgrep -x -f "sleep 987" || echo none', {
+      shell(`cat $CUDDLE_VOLUME_OUT/log; ${isThere} || echo none`, {
         volumeMounts: [{ name: 'out', mountPath: '/out' }],
       }),
     ],

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openLayout, unpackImage } from '#image'
-import { temporaryDirectory, until } from '#lib/testing'
+import { isRunning, temporaryDirectory, until } from '#lib/testing'
 import { Repository, testBuilder } from './testing.ts'
 
 test('a Procfile alone is an app, and its source the image', async (t) => {
@@ -124,7 +124,7 @@ test('a build that takes too long ends with everything it started', async (t) =>
   const repository = new Repository(t).write(script('sleep 1234 & echo $! > pid; setsid sleep 1234 & sleep 1234'))
   await assert.rejects(builder.of('shop', repository), { code: 'build-timeout', message: /8\.0s/ })
   const pid = Number(readFileSync(join(builder.home, 'builds/shop/src/pid'), 'utf8'))
-  await until(() => !existsSync(`/proc/${pid}`))
+  await until(() => !isRunning(pid))
 })
 
 test('a build that takes too much memory is ended', { skip: process.platform !== 'linux' }, async (t) => {

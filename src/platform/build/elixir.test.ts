@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { until } from '#lib/testing'
+import { isRunning, until } from '#lib/testing'
 import { Repository, testBuilder } from './testing.ts'
 
 const skip = spawnSync('mix', ['--version']).status === 0 ? false : 'elixir is not installed'
@@ -125,7 +125,7 @@ test('a resident compiler that is killed is replaced by a cold build; an idle on
   assert.equal((await builder.of('shop', repository)).mode, 'cold')
   const next = await until(() => builder.residents().get('shop'))
   await until(() => builder.residents().size === 0)
-  await until(() => !existsSync(`/proc/${next}`))
+  await until(() => !isRunning(next))
 })
 
 test('dependencies that cannot be fetched are named, with the way out', { skip }, async (t) => {
