@@ -30,6 +30,7 @@ export const PersistentVolumeClaim = type<k.PersistentVolumeClaim>(
   'persistentvolumeclaims',
 )
 export const PersistentVolume = type<k.PersistentVolume>('', 'v1', 'PersistentVolume', 'persistentvolumes', 'Cluster')
+export const StorageClass = type<k.StorageClass>('storage.k8s.io', 'v1', 'StorageClass', 'storageclasses', 'Cluster')
 export const Deployment = type<k.Deployment>('apps', 'v1', 'Deployment', 'deployments')
 export const ReplicaSet = type<k.ReplicaSet>('apps', 'v1', 'ReplicaSet', 'replicasets')
 export const StatefulSet = type<k.StatefulSet>('apps', 'v1', 'StatefulSet', 'statefulsets')

@@ -62,6 +62,7 @@ const strategies: Record<string, Strategy> = {
       if (old?.status?.qosClass && isObject(object.status)) object.status.qosClass ??= old.status.qosClass
     },
   },
+  'core/persistentvolumes': { finish: phaseTime },
   'apps/daemonsets': { finish: templateGeneration },
   'apiregistration.k8s.io/apiservices': {
     finish: (rr, object, old) => settleApiService(object, old, rr.api.clock.now()),
@@ -71,6 +72,15 @@ const strategies: Record<string, Strategy> = {
     finish: acceptNames,
     check: (object) => crdProblems(object),
   },
+}
+
+/** When a volume's phase became what it is (KEP-3762), unless who says the phase says that as well. */
+function phaseTime(rr: ResourceRequest, { status }: KubeObject, old: KubeObject | undefined): void {
+  if (!isObject(status)) return
+  const before = old?.status
+  if (status['phase'] === before?.phase) status['lastPhaseTransitionTime'] ??= before?.lastPhaseTransitionTime
+  else if ((status['lastPhaseTransitionTime'] ?? before?.lastPhaseTransitionTime) === before?.lastPhaseTransitionTime)
+    status['lastPhaseTransitionTime'] = nowOf(rr.api)
 }
 
 /** Counts the templates of a DaemonSet in an annotation, as clients from before apps/v1 expect. */

@@ -21,6 +21,7 @@ import { replicaSetController } from './replicaset/controller.ts'
 import { statefulSetController } from './statefulset/controller.ts'
 import { volumeController } from './volume/controller.ts'
 import { claimProtectionController, volumeProtectionController } from './volume/protection.ts'
+import { volumePhaseController } from './volume/volumes.ts'
 
 export { type GarbageCollector, startGarbageCollector }
 
@@ -58,6 +59,7 @@ export function clusterControllers(options: ClusterControllersOptions): Controll
     nodeLifecycleController(options),
     podGarbageController(options),
     volumeController(),
+    volumePhaseController(),
     claimProtectionController(),
     volumeProtectionController(),
   ]

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { ConfigMap, Event, Lease, Node, PersistentVolumeClaim, Pod } from '#kube'
+import { ConfigMap, Event, Lease, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#kube'
 import { until } from '#lib/testing'
 import { condition, main, shell, testCluster } from './testing/cluster.ts'
 
@@ -144,6 +145,28 @@ test('stops with preStop, SIGTERM, grace and SIGKILL, takes leftovers along and 
   })
   await checker.until(({ status }) => status?.phase === 'Succeeded')
   assert.deepEqual(await checker.log(), ['hook', 'bye', 'none'])
+})
+
+test('a claim of a volume that was made by hand lies where that says', async (t) => {
+  const { run, kube, home } = await testCluster(t)
+  const path = join(home, 'by-hand')
+  const [name, namespace] = ['data', 'shop']
+  const shared = { accessModes: ['ReadWriteOnce'], storageClassName: 'by-hand' }
+  const volume = { ...shared, capacity: { storage: '1Mi' }, hostPath: { path, type: 'DirectoryOrCreate' } }
+  const claim = { ...shared, resources: { requests: { storage: '1Mi' } }, volumeName: name }
+  await kube.create(PersistentVolume, { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name }, spec: volume })
+  const metadata = { name, namespace }
+  await kube.create(PersistentVolumeClaim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec: claim })
+  await kube.patch(PersistentVolumeClaim, metadata, { status: { phase: 'Bound' } }, { subresource: 'status' })
+  const writer = await run('writer', {
+    restartPolicy: 'Never',
+    containers: [
+      shell('echo here > $CUDDLE_VOLUME_DATA/file', { volumeMounts: [{ name: 'data', mountPath: '/data' }] }),
+    ],
+    volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
+  })
+  await writer.until(({ status }) => status?.phase === 'Succeeded')
+  assert.equal(readFileSync(join(path, 'file'), 'utf8'), 'here\n')
 })
 
 for (const cgroups of [undefined, false] as const) {

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ConfigMap, type Kube, type objects, PersistentVolumeClaim, Secret } from '#kube'
+import { ConfigMap, type Kube, type objects, PersistentVolume, PersistentVolumeClaim, Secret } from '#kube'
 import { CuddleError, equal, shortHash } from '#lib'
 import type { NodeContext } from './context.ts'
 import type { PodDirectory } from './directory.ts'
@@ -49,12 +49,8 @@ async function setUp(
   const namespace = context.pod.metadata.namespace!
   const path = directory.volume(volume.name)
   if (volume.emptyDir) return made(path)
-  if (volume.persistentVolumeClaim)
-    return made(join(node.claims, await claimUid(node, namespace, volume.persistentVolumeClaim.claimName)))
-  if (volume.hostPath) {
-    const { type = '' } = volume.hostPath
-    return type.endsWith('OrCreate') ? made(volume.hostPath.path) : volume.hostPath.path
-  }
+  if (volume.persistentVolumeClaim) return claimPath(node, namespace, volume.persistentVolumeClaim.claimName)
+  if (volume.hostPath) return hostPath(volume.hostPath)
   const source = volume as objects.VolumeProjection & { defaultMode?: number }
   const projections = volume.projected?.sources ?? [
     {
@@ -73,22 +69,39 @@ async function setUp(
   return path
 }
 
-/** A claim's directory is named by its uid: one of the same name that was deleted does not leave it its data. */
-async function claimUid(node: NodeContext, namespace: string, name: string): Promise<string> {
+function hostPath({ path, type = '' }: objects.HostPathVolumeSource): string {
+  return type.endsWith('OrCreate') ? made(path) : path
+}
+
+/** Volumes that were made for a claim are called so; their directories are named by the uid that is in the name. */
+const provisioned = /^pvc-([0-9a-f-]{36})$/
+
+/** Where a claim's data lies: in a directory of its own, or where the volume says that somebody made for it by hand. */
+async function claimPath(node: NodeContext, namespace: string, name: string): Promise<string> {
   const claim = await node.kube.find(PersistentVolumeClaim, name, namespace)
   if (!claim) throw new CuddleError('FailedMount', `persistentvolumeclaim "${name}" not found`)
   if (claim.status?.phase !== 'Bound')
     throw new CuddleError('FailedMount', `persistentvolumeclaim "${name}" is not bound`)
-  return claim.metadata.uid!
+  const { volumeName = `pvc-${claim.metadata.uid}` } = claim.spec ?? {}
+  const [, uid] = provisioned.exec(volumeName) ?? []
+  if (uid) return made(join(node.claims, uid))
+  const { spec } = (await node.kube.find(PersistentVolume, volumeName)) ?? {}
+  if (spec?.hostPath) return hostPath(spec.hostPath)
+  if (spec?.local) return spec.local.path
+  const what = spec ? 'is of a kind that is not offered on this node' : 'not found'
+  throw new CuddleError('FailedMount', `persistentvolume "${volumeName}" of claim "${name}" ${what}`)
 }
 
-/** Clears the directories of claims that are gone. */
+/** Clears the directories of volumes that are gone, and of claims that never had one. */
 export async function collectClaims(kube: Kube, directory: string): Promise<void> {
   // First the directories, then the claims: one that is made between the two is not taken for left behind.
   const names = existsSync(directory) ? readdirSync(directory) : []
   if (names.length === 0) return
-  const { items } = await kube.listAll(PersistentVolumeClaim)
-  const kept = new Set(items.map((claim) => claim.metadata.uid))
+  const [claims, volumes] = [await kube.listAll(PersistentVolumeClaim), await kube.listAll(PersistentVolume)]
+  const kept = new Set([
+    ...claims.items.map(({ metadata }) => metadata.uid),
+    ...volumes.items.map(({ metadata }) => provisioned.exec(metadata.name!)?.[1]),
+  ])
   for (const name of names) if (!kept.has(name)) rmSync(join(directory, name), { recursive: true, force: true })
 }
 

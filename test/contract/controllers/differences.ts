@@ -7,9 +7,4 @@ export const differences: readonly KnownDifference[] = [
     at: /StatefulSet \S+\.spec\.updateStrategy\.rollingUpdate\.maxUnavailable$/,
     why: 'the gate MaxUnavailableStatefulSet (beta, off by default) is on for the comparison, and brings a default of 1 with it',
   },
-  {
-    in: /^claims:/,
-    at: /PersistentVolumeClaim \S+\.(metadata\.(annotations|finalizers(\[\d\])?)|spec\.volumeName|status\.\w+)$/,
-    why: 'claims of another class are not bound to volumes that were made by hand; the finalizer that protects a claim is our own',
-  },
 ]

@@ -21,6 +21,7 @@ export const compared: readonly kube.ResourceType<any>[] = [
 export const watched: readonly kube.ResourceType<any>[] = [
   ...compared,
   kube.Endpoints,
+  kube.PersistentVolume,
   kube.Node,
   kube.Namespace,
   kube.ConfigMap,

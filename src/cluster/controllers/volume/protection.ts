@@ -19,7 +19,7 @@ export function claimProtectionController(): Controller<any> {
 }
 
 /** The claims that a pod names, or has of its own. */
-function claimsOf(pod: objects.Pod) {
+export function claimsOf(pod: objects.Pod) {
   const { namespace } = pod.metadata
   return (pod.spec?.volumes ?? []).flatMap((volume) => {
     const name = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${pod.metadata.name}-${volume.name}`)
@@ -41,6 +41,6 @@ export function volumeProtectionController(): Controller<any> {
   })
 }
 
-function volumeOf(claim: objects.PersistentVolumeClaim) {
+export function volumeOf(claim: objects.PersistentVolumeClaim) {
   return claim.spec?.volumeName ? [{ name: claim.spec.volumeName }] : []
 }

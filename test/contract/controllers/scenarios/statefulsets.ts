@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type objects, PersistentVolume, PersistentVolumeClaim, Pod, StatefulSet } from '#kube'
+import { compared } from '../kinds.ts'
 import { image, statefulSet } from '../objects.ts'
 import { scenario } from '../scenario.ts'
 import { isReady, type World } from '../world.ts'
@@ -183,9 +184,10 @@ for (const [whenScaled, whenDeleted] of [
 ] as const) {
   scenario(`claims: scaled ${whenScaled}, deleted ${whenDeleted}`, async (w) => {
     await w.node()
+    w.compare([...compared, PersistentVolume])
     for (const claim of ['data-db-0', 'data-db-1']) {
       await w.create(PersistentVolume, {
-        metadata: { name: `${w.ns}-${claim}` },
+        metadata: { name: `${w.ns}-${claim}`, labels: { scenario: w.ns } },
         spec: {
           capacity: { storage: '1Gi' },
           accessModes: ['ReadWriteOnce'],
