@@ -41,7 +41,8 @@ contract('a group that an APIService gives to another server', async (c) => {
     await c.until(`${root}/a?x=1&y=%2F`, ({ code }) => code === 200, { pick })
     await c.post(root, { hello: 'there' }, { pick })
     await c.get(`${root}/a`, { headers: { 'x-remote-user': 'forged', authorization: '' }, pick })
-    const last = server.seen.at(-1)!
+    // Aggregators look at their servers now and then as well.
+    const last = server.seen.findLast(({ url }) => url === `${root}/a`)!
     assert.notEqual(last.headers['x-remote-user'], 'forged')
     assert.match(String(last.headers['x-remote-group']), /system:authenticated/)
     await c.get(`/apis/${c.group}/v2`)
