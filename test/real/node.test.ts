@@ -10,22 +10,12 @@ import { until } from '#lib/testing'
 import { startLoad } from '../../scripts/demo/load.ts'
 import { commitEdit, type Home, isAlive, newHome, root } from '../e2e/harness.ts'
 import { type RealCluster, startRealCluster } from '../kubernetes/cluster.ts'
-import { whyNoNode } from '../kubernetes/node/node.ts'
-import { findPrograms } from '../kubernetes/programs.ts'
+import { missing, programs } from './needs.ts'
 
-const programs = findPrograms(process.env, { build: false })
-const reason = 'missing' in programs ? programs.missing : (whyNoNode(programs) ?? whyNoElixir())
 const apiServices = '/apis/apiregistration.k8s.io/v1/apiservices'
 const slow = { timeoutMs: 90_000, intervalMs: 200 }
 
-function whyNoElixir(): string | undefined {
-  const found = ['erl', 'mix'].every((name) =>
-    (process.env['PATH'] ?? '').split(':').some((folder) => statSync(join(folder, name), { throwIfNoEntry: false })),
-  )
-  return found ? undefined : 'needs the Debian packages erlang-nox, erlang-dev and elixir'
-}
-
-describe('the main job on a real node', { skip: reason ?? false, timeout: 600_000 }, () => {
+describe('the main job on a real node', { skip: missing ?? false, timeout: 600_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'cuddle-real-push-'))
   const ends: (() => Promise<void> | void)[] = []
   let cluster: RealCluster

@@ -87,8 +87,10 @@ export async function attempt(context: HotContext, work: Attempt): Promise<Attem
     const doubtful = outcome.kind === 'mixed' ? outcome.doubtful : []
     const pods = targets.map((target, index): PodRecord => {
       const record = recordOf(target, false)
-      if (doubtful.includes(nodes[index].name)) return { ...record, left: 'replaced' }
-      return reports[index]?.state === 'lost' ? { ...record, left: 'lost' } : record
+      const report = reports[index]
+      const problems = report?.state === 'damaged' ? { problems: [...report.left] } : {}
+      if (doubtful.includes(nodes[index].name)) return { ...record, left: 'replaced', ...problems }
+      return report?.state === 'lost' ? { ...record, left: 'lost' } : record
     })
     return { kind: 'back', reason, pods }
   }

@@ -48,7 +48,9 @@ export function hotLines(hot: HotStatus | undefined, release: string): string[] 
     const odd = pods.filter(({ left }) => left)
     const whose = odd.length === 0 ? 'on all pods: every process' : ': every process of the other pods'
     lines.push(`       taken back${odd.length === 0 ? ' ' : ''}${whose} has its old code and state`)
-    for (const { pod, left } of odd) lines.push(`       ✗ ${pod}  ${fates[left!]} v${hot.from}`)
+    for (const { pod, left, problems = [] } of odd) {
+      lines.push(`       ✗ ${pod}  ${fates[left!]} v${hot.from}`, ...problems.map((problem) => `         ${problem}`))
+    }
   } else if (state === 'stuck') {
     lines.push(
       `       it cannot be taken back: new pods with v${hot.from} take the place of ${pods.map(({ pod }) => pod).join(', ')}`,

@@ -29,6 +29,7 @@ test('what a quota refuses to a StatefulSet is told, also when no Event is left 
   await until(async () => /; more are refused: .*quota: small/.test(await explainWait(context, 'shop', 'web', 0)))
 
   const later = new Date(systemClock.now() + 10 * minutes).toISOString()
+  assert.equal(await ask(later, systemClock.now() + 10 * minutes), undefined, 'the pod may just be made')
   assert.deepEqual(await ask(later, systemClock.now() + 11 * minutes), { why, sure: false })
   assert.deepEqual(await ask(later, systemClock.now() + 20 * minutes), { why, sure: true }, 'nothing happens any more')
 

@@ -14,6 +14,8 @@ export type Refusals = ReadonlyMap<string, Refusal>
 
 /** For so long, and the time that a pod has to stop, a missing pod may be about to come back, ms. */
 const lateMs = 60_000
+/** For so long what was said before a rollout is not told either: the pod is most likely being made, ms. */
+const doubtMs = 5_000
 
 /**
  * Asks why pods of StatefulSets are missing. A Deployment has a condition for that (`ReplicaFailure`); of a StatefulSet only Events
@@ -38,9 +40,10 @@ export async function readRefusals(
       const { name, namespace } = set.metadata
       const said = await refusalOf(kube, set, missing)
       const late = isLate(set, pods, since, now)
-      if (!said && !late) return []
+      const sure = late || (said !== undefined && said.at >= since)
+      if (!sure && (!said || now - Date.parse(since) < doubtMs)) return []
       const why = said?.why ?? `no Event says why; kubectl -n ${namespace} describe statefulset ${name} may`
-      return [[name!, { why, sure: late || said!.at >= since }]]
+      return [[name!, { why, sure }]]
     }),
   )
   return new Map(found.flat())

@@ -16,6 +16,8 @@ export interface RealNode {
   readonly name: string
   /** Of the node; its pods and Services have addresses of their own, all reachable from here. */
   readonly address: string
+  /** The network of its pods, which this machine has a route to. */
+  readonly pods: string
   /** `host:port` of a registry that speaks plain HTTP, by which images are pushed from here and named in pods. */
   readonly registry: string
 }
@@ -106,7 +108,7 @@ export async function startNode(options: {
   })
   processes.start('kube-proxy', [...machine.enter, ...programs.proxy!], { config: files.proxy })
   await processes.ready('kubelet', () => isReady(pki, apiPort), patience)
-  return { name: nodeName, address: machine.address, registry }
+  return { name: nodeName, address: machine.address, pods: machine.pods, registry }
 }
 
 async function isReady(pki: Pki, port: number): Promise<boolean> {
