@@ -10,7 +10,7 @@ export const differences: readonly KnownDifference[] = [
   {
     in: /^(the resources of the core group|aggregated discovery of core and apps)$/,
     at: /^GET \/api(\/v1)? body/,
-    why: 'componentstatuses (deprecated) and the proxy subresources are not served',
+    why: 'componentstatuses (deprecated since 1.19) are not served',
   },
   {
     in: 'events of a watch as tables',

@@ -91,6 +91,7 @@ const served = new Set([
   'finalize',
   'log',
   'portforward',
+  'proxy',
   'resize',
   'token',
 ])

@@ -125,7 +125,14 @@ function builtIn(api: Api, group: string): boolean {
   return api.registry.all().some((info) => !info.custom && info.group === group)
 }
 
+/** Loaded with the first request that is passed on. */
+const proxy = async (rr: ResourceRequest) => (await import('./subresources/proxy.ts')).proxy(rr)
+const proxies = ['pods', 'services', 'nodes'].flatMap((plural) =>
+  ['get', 'create', 'update', 'patch', 'delete'].map((verb) => [`core/${plural}/proxy ${verb}`, proxy]),
+)
+
 const subresources: Record<string, (rr: ResourceRequest) => Promise<ApiResponse>> = {
+  ...Object.fromEntries(proxies),
   'core/pods/binding create': bind,
   'core/pods/eviction create': evict,
   'core/pods/log get': log,
@@ -150,7 +157,7 @@ async function serve({ verb, rr }: Route): Promise<ApiResponse> {
   const { info, subresource } = rr
   const { group, plural } = info
   if (!verb) throw methodNotAllowed(info, '')
-  if (rr.request.method === 'HEAD' && !info.custom) throw notAllowedHere()
+  if (rr.request.method === 'HEAD' && !info.custom && subresource !== 'proxy') throw notAllowedHere()
   const { user } = rr.request
   if (!superuser(user)) {
     const name = rr.name ?? namedByField(rr, verb)

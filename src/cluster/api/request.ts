@@ -38,8 +38,18 @@ export interface ApiResponse {
   headers: Record<string, string | string[]>
   /** Bytes to send, or a function that writes for as long as it likes. */
   body: Buffer | readonly Buffer[] | ((sink: Sink) => void)
-  /** Of an upgrade that is granted: the path at the kubelet API that the connection leads to. */
-  upstream?: { host: string; port: number; path: string }
+  /** Of an upgrade that is granted: where the connection leads. */
+  upstream?: Upstream
+}
+
+export interface Upstream {
+  host: string
+  port: number
+  path: string
+  /** Of a proxied request: what is asked beside the upgrade itself. Without them it is the kubelet API. */
+  headers?: Record<string, string | string[]>
+  /** Of a proxied request: options of TLS, where there is any. */
+  tls?: object
 }
 
 /** Where a stream is written to. */

@@ -1,3 +1,4 @@
+import { proxyPath } from './proxy-path.ts'
 import { resourceKey } from './registry.ts'
 import type { Api, ApiRequest, ResourceRequest } from './request.ts'
 import { flag } from './request.ts'
@@ -17,7 +18,8 @@ export const namespaceSubresources = new Set(['status', 'finalize'])
  * Undefined when nothing is served there. Throws 400 for what is not percent-encoded UTF-8 or has an impossible part.
  */
 export function route(api: Api, request: ApiRequest): Route | undefined {
-  const parts = segments(request.path)
+  const proxied = request.path.includes('/proxy') ? proxyPath(request.path) : undefined
+  const parts = segments(proxied ?? request.path)
   const group = parts[0] === 'api' ? '' : parts[1]
   let rest = parts[0] === 'api' ? parts.slice(2) : parts.slice(3)
   const version = parts[0] === 'api' ? parts[1] : parts[2]

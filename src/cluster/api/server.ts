@@ -66,7 +66,8 @@ function lazy<T extends { close(): void }>(start: () => Promise<T>): Lazy<T> {
   return part
 }
 
-const streamPath = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)\/?(\?|$)/
+const streamPath =
+  /^\/api\/v1\/(namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)\/?(\?|$)|(namespaces\/[^/]+\/(pods|services)|nodes)\/[^/]+\/proxy([/?]|$))/
 
 /** Starts the API server: HTTPS with HTTP/1.1 and h2. CuddleError `port-taken` when the port is in use. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {

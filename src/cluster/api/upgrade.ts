@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { nodeHttps } from '#lib'
+import { nodeHttp, nodeHttps } from '#lib'
 import { offered, refuse, splice, upgradeOf } from '../streams/index.ts'
-import type { Api, ApiResponse } from './request.ts'
+import type { Api, ApiResponse, Upstream } from './request.ts'
 import { badRequest, StatusError } from './status.ts'
 import { asStatus, textOf } from './subresources/log.ts'
 
@@ -52,17 +52,22 @@ export async function upgrade(
 /** Opens the connection to the kubelet API that a granted upgrade leads to; a StatusError says why there is none. */
 export function openUpstream(
   api: Api,
-  { host, port, path }: NonNullable<ApiResponse['upstream']>,
+  { host, port, path, headers: proxied, tls }: Upstream,
   method: string,
   given: Readonly<Record<string, string | string[] | undefined>>,
   signal: AbortSignal,
 ): Promise<{ response: IncomingMessage; socket: Socket } | StatusError> {
-  const headers: Record<string, string | string[]> = { connection: 'Upgrade', upgrade: given['upgrade'] ?? '' }
+  const headers: Record<string, string | string[]> = {
+    ...proxied,
+    connection: 'Upgrade',
+    upgrade: given['upgrade'] ?? '',
+  }
   for (const name of passed) if (given[name] !== undefined) headers[name] = given[name]
   const { ca, kubeletClient } = api.pki
   return new Promise((resolve) => {
-    const options = { host, port, path, method, headers, ca: ca.cert, ...kubeletClient, agent: false as const }
-    const upstream = nodeHttps().request(options)
+    const secured = proxied ? tls : { ca: ca.cert, ...kubeletClient }
+    const options = { host, port, path, method, headers, ...secured, agent: false as const }
+    const upstream = (secured ? nodeHttps() : nodeHttp()).request(options)
     signal.addEventListener('abort', () => upstream.destroy(), { once: true })
     upstream.on('error', (error) =>
       resolve(new StatusError(500, 'InternalError', `error dialing backend: ${error.message}`)),

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { contract } from '../case.ts'
 import { configMap, deployment, pod, schemaOf, withoutController } from '../objects.ts'
 
@@ -269,4 +272,53 @@ contract('the finalize subresource of a namespace', async (c) => {
 
 contract('a Deployment as it is created', async (c) => {
   await c.post(c.path('apps/v1/deployments'), deployment('d'), { pick: withoutController })
+})
+
+contract('requests are passed on to pods and Services', async (c) => {
+  // Neither server asks what belongs to its own machine alone.
+  const ip = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+  const backend = createServer(({ method, url }, response) => {
+    const headers = url === '/old' ? { location: '/new' } : { 'content-type': 'application/json' }
+    response.writeHead(url === '/old' ? 302 : 200, headers).end(JSON.stringify({ method, url }))
+  })
+  await new Promise<void>((resolve) => backend.listen(0, ip ?? '127.0.0.1', resolve))
+  try {
+    const { port } = backend.address() as AddressInfo
+    await c.post(c.path('pods'), pod('p'), quiet)
+    await c.get(`${c.path('pods')}/p/proxy/`)
+    await c.get(`${c.path('pods')}/none:80/proxy/`)
+    await c.get(`${c.path('pods')}/ftp:p:80/proxy/`)
+    await c.get(`${c.path('services')}/none:http/proxy/`)
+    await c.get(`${c.path('services')}/none:80/proxy/`)
+    const spec = { ports: [{ name: 'http', port: 80, targetPort: port }] }
+    await c.post(c.path('services'), { metadata: { name: 's' }, spec }, quiet)
+    await c.get(`${c.path('services')}/s:81/proxy/`)
+    const endpoints = (subsets: object[]) =>
+      c.put(`${c.path('endpoints')}/s`, { metadata: { name: 's' }, subsets }, quiet)
+    await endpoints([])
+    await c.get(`${c.path('services')}/s:80/proxy/`)
+    if (!ip) return
+    const status = { podIP: ip, podIPs: [{ ip }] }
+    await c.patch('strategic', `${c.path('pods')}/p/status`, { status }, quiet)
+    const targetRef = { kind: 'Pod', name: 'p', namespace: c.ns }
+    await endpoints([{ addresses: [{ ip, targetRef }], ports: [{ name: 'http', port }] }])
+    for (const [way, path] of [
+      [`pods/p:${port}`, 'pods'],
+      ['services/s:http', 'services'],
+      ['services/http:s:80', 'services'],
+    ] as const) {
+      const root = `${c.path(path)}/${way.split('/')[1]}/proxy`
+      const pick = ({ method, url }: any) => ({ method, url })
+      // Each server has a port of its own, so what names it is not compared.
+      const answer = await c.get(`${root}/a%2Fb%20(c)?x=1`, { record: !way.startsWith('pods') })
+      assert.deepEqual(answer.body, { method: 'GET', url: '/a/b%20%28c%29?x=1' })
+      await c.post(`${root}/form/`, { hello: 'there' }, { pick, record: !way.startsWith('pods') })
+    }
+    await c.get(`${c.path('services')}/s:http/proxy`)
+    await c.get(`${c.path('services')}/s:http/proxy/old`)
+  } finally {
+    backend.close()
+  }
 })

@@ -5,6 +5,7 @@ import { backoffDelay, errorMessage, nodeHttps, rfc3339 } from '#lib'
 import type { Api, ApiRequest, ApiResponse, User } from '../request.ts'
 import type { ListedResource } from './discovered.ts'
 import { forwarded, identityHeaders } from './identity-headers.ts'
+import { streamed } from './streamed.ts'
 import { apiServiceResource, resolveTarget, type ServiceReference } from './target.ts'
 
 /** Between looks at a server that is well, ms; kube-aggregator resyncs as often. */
@@ -220,19 +221,4 @@ async function textOf(incoming: IncomingMessage): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-const high = 1024 * 1024
-
-function streamed(incoming: IncomingMessage): ApiResponse['body'] {
-  return (sink) => {
-    sink.onDrain?.(() => incoming.resume())
-    incoming.on('data', (chunk: Buffer) => {
-      sink.write(chunk)
-      if (sink.buffered >= high && sink.onDrain) incoming.pause()
-    })
-    incoming.on('end', () => sink.end())
-    incoming.on('error', () => sink.destroy())
-    sink.signal.addEventListener('abort', () => incoming.destroy(), { once: true })
-  }
 }
