@@ -40,7 +40,8 @@ export async function listProcesses(context: Context, app: string): Promise<Proc
 }
 
 /**
- * What a pod runs: code that was loaded into it since its containers started last, else that of its image.
+ * What a pod runs: code that was loaded into it since its containers started last, else that of its image. Of a release that
+ * failed only where no other has that code: it may have been of the same image, in another size.
  * @param releases newest first
  */
 export function codeOf(
@@ -49,7 +50,8 @@ export function codeOf(
 ): { release?: number; hot: boolean } {
   const restarts = restartsOf(pod)
   const image = pod.spec?.containers[0]?.image
-  for (const { spec, status } of releases) {
+  const failed = ({ status }: ReleaseObject) => status?.phase === 'Failed'
+  for (const { spec, status } of [...releases].sort((a, b) => Number(failed(a)) - Number(failed(b)))) {
     const record = status?.hot?.pods?.find(({ uid }) => uid === pod.metadata.uid)
     const hot = record?.loaded === true && record.restarts === restarts
     if (hot && spec.image !== image) return { release: spec.number, hot }
