@@ -1,7 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { get, startLoad } from '../scripts/demo/load.ts'
+import { get, type LoadResult } from '../scripts/demo/load.ts'
 import { cell, migrate, startHerd } from '../test/e2e/herd.ts'
 import { must } from './lib/home.ts'
 import { endPlainPipeline, plainPipeline } from './lib/plain-pipeline.ts'
@@ -15,6 +16,7 @@ import { interleaved, median, missingProgram, report } from './lib/report.ts'
 const rounds = 5
 const cells = 3400
 const streak = 12
+const pushes = 3
 const missing = [
   missingProgram('mix', 'apt-get install elixir'),
   missingProgram('nginx', 'apt-get install nginx-light'),
@@ -54,6 +56,9 @@ try {
     return version
   }
   const suspended: number[] = []
+  const note = (said: string) => {
+    for (const [, ms] of said.matchAll(/suspended for ([\d.]+) ms/g)) suspended.push(Number(ms))
+  }
   const measure = async (remote: string, port: number, ...options: string[]): Promise<number> => {
     const version = await next()
     const began = performance.now()
@@ -62,8 +67,7 @@ try {
       code === 0 ? new Promise<never>(() => {}) : Promise.reject(new Error(stderr)),
     )
     const at = await Promise.race([answered(port, version), failed])
-    const said = await must(pushing)
-    for (const [, ms] of said.matchAll(/suspended for ([\d.]+) ms/g)) suspended.push(Number(ms))
+    note(await must(pushing))
     return at - began
   }
   const times = await interleaved(
@@ -84,14 +88,24 @@ try {
       await new Promise((resolve) => setTimeout(resolve, 200))
   }
 
-  const load = () => startLoad({ port: home.ports.router, host: 'herd.localhost', path: '/add/7', clients: 2 })
-  const quiet = load()
-  await new Promise((resolve) => setTimeout(resolve, 8_000))
-  const baseline = await quiet.stop()
-  // The build takes the same two cores, so what a push that loads nothing costs is told apart.
-  const busy = load()
-  for (let round = 0; round < 3; round++) await measure('cuddle', home.ports.router)
-  const during = await busy.stop()
+  const program = join(import.meta.dirname, 'lib/load-process.ts')
+  /** Requests of two clients for as long as `work` takes. */
+  const loaded = async (work: () => Promise<unknown>): Promise<LoadResult> => {
+    const child = fork(program, [String(home.ports.router), 'herd.localhost', '/add/7', '2'])
+    children.push(child)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await work()
+    const result = once(child, 'message')
+    child.send('stop')
+    return (await result)[0]
+  }
+  const baseline = await loaded(() => new Promise((resolve) => setTimeout(resolve, 8_000)))
+  // What a developer's own machine does, editing and committing, is done before.
+  for (let round = 0; round < pushes; round++) await next()
+  const during = await loaded(async () => {
+    for (let back = pushes - 1; back >= 0; back--)
+      note(await must(home.git(repository, 'push', 'cuddle', `main~${back}:main`)))
+  })
 
   const what = 'push → every pod answers with the new code'
   report(

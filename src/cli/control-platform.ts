@@ -2,6 +2,7 @@ import type { Kube } from '#kube'
 import { errorMessage, systemClock } from '#lib'
 import type { Controller } from '#operator'
 import {
+  Ahead,
   createBuilder,
   type Delivery,
   keepHouse,
@@ -54,12 +55,14 @@ export async function startPlatform(
     await builder.forget(app)
   }
   const signals = new SignalStore()
-  const controllers = await run(platformControllers({ kube, clock, log, signal, signals, layout, onDestroyed }))
+  const ahead = new Ahead({ kube, clock, layout })
+  const controllers = await run(platformControllers({ kube, clock, log, signal, signals, layout, ahead, onDestroyed }))
   platform = await startPlatformServer({
     kube,
     clock,
     log,
     builder,
+    ahead,
     hostEnv,
     signal,
     gitRoot,

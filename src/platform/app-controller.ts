@@ -16,7 +16,15 @@ import { type Axn, type Controller, controller } from '#operator'
 import { applyAll, ignoreNotFound, kinds, manager, prune, pruned } from './apply.ts'
 import { appUrl, readSettings } from './context.ts'
 import { gather, report } from './diagnose.ts'
-import { askForNewPods, asksForNewPods, hasChanged, hotFailure, hotRelease, wantsHot } from './hot-release/index.ts'
+import {
+  type Ahead,
+  askForNewPods,
+  asksForNewPods,
+  hasChanged,
+  hotFailure,
+  hotRelease,
+  wantsHot,
+} from './hot-release/index.ts'
 import { App, type AppObject, type Failure, type HotStatus, labels, Release, type ReleaseObject } from './kinds.ts'
 import { compileInput, isDone, releaseConfig } from './releases.ts'
 import { assess, serving, switched, type View } from './rollout.ts'
@@ -30,6 +38,11 @@ import { readProbeReplies } from './waiting.ts'
 const finalizer = 'cuddle.dev/app'
 const kept = 30
 
+interface Images {
+  layout?: Layout
+  ahead?: Ahead
+}
+
 /**
  * Drives every release of an app, one at a time and in order of their numbers, and keeps the current one applied:
  * Pending → Releasing (the release command) → RollingOut → Succeeded, or → RollingBack → Failed.
@@ -40,6 +53,8 @@ export function appController(
     onDestroyed?: (app: string) => Promise<void>
     /** Where the images of releases are: what code is loaded from. Without it every rollout makes new pods. */
     layout?: Layout
+    /** What was looked at of running pods while a release was still being built. */
+    ahead?: Ahead
   } = {},
 ): Controller<AppObject> {
   const ofApp = (object: KubeObject) => {
@@ -67,7 +82,7 @@ export function appController(
     ],
   })
     .finalize(finalizer, (axn) => destroy(axn, options.onDestroyed))
-    .step('drive', (axn) => drive(axn, time, options.layout))
+    .step('drive', (axn) => drive(axn, time, options))
     .step('status', status)
 }
 
@@ -81,7 +96,7 @@ function releasesOf(axn: Axn<AppObject>): ReleaseObject[] {
 function drive(
   axn: Axn<AppObject>,
   time: ReturnType<typeof steadyTime>,
-  layout: Layout | undefined,
+  images: Images,
 ): Axn<AppObject> | Promise<Axn<AppObject>> {
   const releases = releasesOf(axn)
   const active = releases.find((release) => !isDone(release))
@@ -89,9 +104,9 @@ function drive(
   if (!active) return keep(axn, current)
   switch (active.status?.phase ?? 'Pending') {
     case 'Pending':
-      return begin(axn, active, current, layout)
+      return begin(axn, active, current, images)
     case 'Releasing':
-      return awaitCommand(axn, active, current, layout)
+      return awaitCommand(axn, active, current, images)
     case 'RollingOut':
       return awaitRollout(axn, active, current, time(axn.clock, axn.name, active.metadata.uid!))
     default:
@@ -108,13 +123,13 @@ function begin(
   axn: Axn<AppObject>,
   release: ReleaseObject,
   current: ReleaseObject | undefined,
-  layout: Layout | undefined,
+  images: Images,
 ): Axn<AppObject> {
   const startedAt = rfc3339(axn.clock.now())
   if (!release.spec.image) return succeed(axn, release, { startedAt })
   const objects = effectiveObjects(release.spec, axn.object.spec)
   if (!release.spec.releaseCommand || !release.spec.spec?.release)
-    return goLive(axn, release, current, layout, { startedAt })
+    return goLive(axn, release, current, images, { startedAt })
   return axn.run(`release command of v${release.spec.number}`, async (kube) => {
     await applyAll(kube, prerequisites(objects))
     const config = await releaseConfig({ kube, clock: axn.clock, user: manager }, release)
@@ -129,14 +144,15 @@ function goLive(
   axn: Axn<AppObject>,
   release: ReleaseObject,
   current: ReleaseObject | undefined,
-  layout: Layout | undefined,
+  images: Images,
   fields: object = {},
 ): Axn<AppObject> {
   const objects = effectiveObjects(release.spec, axn.object.spec)
   const releases = releasesOf(axn)
+  const { layout, ahead } = images
   return axn.run(`go live with v${release.spec.number}`, async (kube) => {
     if (layout && current?.spec.image && wantsHot(release, objects)) {
-      const result = await hotRelease(axn, kube, layout, { release, current, objects, releases })
+      const result = await hotRelease(axn, kube, { layout, ahead }, { release, current, objects, releases })
       if (result.kind === 'failed') return failHot(kube, axn, release, result.status)
     }
     // The status moves on only after the objects are applied: a platform that dies between applies them again.
@@ -162,12 +178,12 @@ function awaitCommand(
   axn: Axn<AppObject>,
   release: ReleaseObject,
   current: ReleaseObject | undefined,
-  layout: Layout | undefined,
+  images: Images,
 ): Axn<AppObject> {
   const job = axn.lister.get(Job, objectName(axn.name, `release-v${release.spec.number}`), axn.name)
   const condition = (type: string) =>
     job?.status?.conditions?.find((item) => item.type === type && item.status === 'True')
-  if (condition('Complete')) return goLive(axn, release, current, layout)
+  if (condition('Complete')) return goLive(axn, release, current, images)
   const failed = condition('Failed')
   if (!failed) return axn.requeueAfter(5_000)
   const pod = axn.lister

@@ -6,6 +6,7 @@ import { appController } from './app-controller.ts'
 import { meshController } from './beam/controller.ts'
 import { rotationController } from './beam/rotation.ts'
 import { goodbyeController } from './goodbye/controller.ts'
+import type { Ahead } from './hot-release/index.ts'
 import type { SignalStore } from './signals/index.ts'
 
 export interface ControllersOptions {
@@ -16,6 +17,8 @@ export interface ControllersOptions {
   signal: AbortSignal
   /** Where the images of releases are. */
   layout?: Layout
+  /** What was looked at of running pods while a release was still being built. */
+  ahead?: Ahead
   /** Where the numbers of running BEAM nodes are kept. */
   signals?: SignalStore
   /** Forgets what is kept of an app outside of the cluster. */

@@ -4,6 +4,7 @@ import type { AppSpec } from '#spec'
 import type { Builder, BuildSource } from './build/index.ts'
 import { appUrl, type Context, readSettings } from './context.ts'
 import { expectLive, followRelease } from './follow.ts'
+import type { Ahead } from './hot-release/index.ts'
 import { apiVersion, Build, type BuildObject, type Cause, labels, type ReleaseObject } from './kinds.ts'
 import { type RolloutChoice, withHot } from './push-options.ts'
 import { currentRelease, getApp, releaseConfig } from './releases.ts'
@@ -17,6 +18,8 @@ export interface DeployRequest {
   commit?: Promise<{ author: string; subject: string }>
   /** How it goes live, where that is not the spec's choice. */
   rollout?: RolloutChoice
+  /** Looks at what runs meanwhile. */
+  ahead?: Ahead
   write: (line: string) => void
   signal?: AbortSignal
 }
@@ -28,6 +31,15 @@ const buildsKept = 20
  * @throws CuddleError when the build, the spec, the release command or the rollout fails; the old release serves on
  */
 export async function deploy(context: Context, builder: Builder, request: DeployRequest): Promise<ReleaseObject> {
+  const done = request.rollout?.mode === 'rolling' ? undefined : request.ahead?.look(request.app)
+  try {
+    return await buildAndRelease(context, builder, request)
+  } finally {
+    done?.()
+  }
+}
+
+async function buildAndRelease(context: Context, builder: Builder, request: DeployRequest): Promise<ReleaseObject> {
   const { app, write, signal } = request
   const started = context.clock.monotonic()
   const recorded = recordBuild(context, request)
@@ -79,10 +91,10 @@ export async function deploy(context: Context, builder: Builder, request: Deploy
     rollout: request.rollout,
   }
   const onWait = (number: number) => write(`       waiting for v${number} to end`)
-  const release = await startRelease(context, app, change, { onWait, signal })
+  const created = await startRelease(context, app, change, { onWait, signal })
   await settled
-  const { number } = release.spec
-  for (const [process, { cpu, memory }] of Object.entries(release.spec.sizes ?? {}))
+  const { number } = created.spec
+  for (const [process, { cpu, memory }] of Object.entries(created.spec.sizes ?? {}))
     write(`       ${process} keeps the size that ps:resize gave it: ${cpu} CPU, ${memory}`)
   write(`-----> Releasing v${number}`)
   const live = await expectLive(context, app, await followRelease(context, app, number, write, signal))

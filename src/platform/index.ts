@@ -18,6 +18,7 @@ export { appUrl, type Context, readSettings, type Settings, systemNamespace } fr
 export { platformControllers } from './controllers.ts'
 export { failureLines } from './diagnose.ts'
 export { expectLive, followRelease, servingRelease } from './follow.ts'
+export { Ahead } from './hot-release/ahead.ts'
 export { hotLines } from './hot-release/lines.ts'
 export { keepHouse } from './housekeeping.ts'
 export {

@@ -13,6 +13,7 @@ import type { Context } from './context.ts'
 import { deploy } from './deploy.ts'
 import { servingRelease } from './follow.ts'
 import { DeployGate } from './gate.ts'
+import type { Ahead } from './hot-release/index.ts'
 import { App, type ReleaseObject } from './kinds.ts'
 import { rolloutChoice } from './push-options.ts'
 
@@ -21,6 +22,8 @@ export interface PlatformServerOptions {
   clock: Clock
   log: Logger
   builder: Builder
+  /** Looks at running pods while their new code is built. */
+  ahead?: Ahead
   /** Directory of the bare repositories. */
   gitRoot: string
   /** Directory for uploads while they are built. */
@@ -44,7 +47,7 @@ export interface PlatformServer {
 
 /** Git over HTTP and folder uploads: where source comes in. */
 export async function startPlatformServer(options: PlatformServerOptions): Promise<PlatformServer> {
-  const { kube, clock, log, builder } = options
+  const { kube, clock, log } = options
   const token = await platformToken(kube)
   const gate = new DeployGate()
   const authenticate = async (user: string, password: string) =>
@@ -56,8 +59,7 @@ export async function startPlatformServer(options: PlatformServerOptions): Promi
     hostEnv: options.hostEnv,
     authenticate,
     access: async (app) => ((await kube.find(App, app)) ? 'ok' : 'missing'),
-    onPush: (push) =>
-      gate.run(push.app, () => pushed({ kube, clock, user: push.user }, builder, push, options.hostEnv, log)),
+    onPush: (push) => gate.run(push.app, () => pushed({ kube, clock, user: push.user }, options, push)),
   })
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (await git.handle(request, response)) return
@@ -117,10 +119,8 @@ function refuse(response: ServerResponse, code: number, message: string): void {
 /** One push to the deploy branch: the answer decides whether the ref moves. */
 async function pushed(
   context: Context,
-  builder: Builder,
+  { builder, ahead, hostEnv, log }: PlatformServerOptions,
   push: Push,
-  hostEnv: Record<string, string>,
-  log: Logger,
 ): Promise<{ ok: boolean }> {
   const update = push.deploy
   const commit = commitOf(push, update.new, hostEnv)
@@ -131,7 +131,7 @@ async function pushed(
   return attempt(context, push.write, log, push.app, async (write) => {
     const rollout = rolloutChoice(push.options)
     const { app, signal } = push
-    return deploy(context, builder, { app, source, cause, commit, rollout, write, signal })
+    return deploy(context, builder, { app, source, cause, commit, rollout, ahead, write, signal })
   })
 }
 
@@ -249,6 +249,7 @@ async function receiveUpload(
         app,
         source: { directory },
         cause: { kind: 'deploy', message: 'Deploy a folder' },
+        ahead: options.ahead,
         write: (line) => send({ line }),
         signal,
       }),

@@ -3,6 +3,7 @@ import { type Layout, readManifest } from '#image'
 import {
   diffReleases,
   type HotUpgrade,
+  type LayerFiles,
   listRelease,
   type ReleaseDiff,
   type ReleaseFiles,
@@ -24,19 +25,27 @@ export const digestIn = (image: string) => image.slice(image.indexOf('@') + 1)
  * Compares the releases in two images. Layers that both have are not read: our builder puts every file into one layer, and
  * a module into the same one each time.
  *
+ * @param read layers that were read before, by digest
  * @throws CuddleError `blob-missing`, `bad-beam` …: an image is gone, or not as we build it
  */
-export async function compareImages(layout: Layout, before: string, after: string): Promise<Comparison> {
+export async function compareImages(
+  layout: Layout,
+  before: string,
+  after: string,
+  read?: ReadonlyMap<string, Promise<LayerFiles>>,
+): Promise<Comparison> {
   const layersOf = (image: string) => readManifest(layout, digestIn(image)).layers.map(({ digest }) => digest)
   const ofBefore = new Set(layersOf(before))
   const common = new Set(layersOf(after).filter((digest) => ofBefore.has(digest)))
-  let [old, fresh] = await readBoth(layout, before, after, common)
-  let [listed, next] = [listRelease(old), listRelease(fresh)]
+  const readBoth = (without: ReadonlySet<string>) =>
+    Promise.all([before, after].map((image) => readRelease(layout, digestIn(image), without, read)))
+  let [old, fresh] = await readBoth(common)
+  let [listed, next] = [listRelease(old), listRelease(fresh, old)]
   let diff = diffReleases(listed, next)
   if (diff.removed.length > 0 && common.size > 0) {
     // Who calls a removed module may be anywhere.
-    ;[old, fresh] = await readBoth(layout, before, after, new Set())
-    ;[listed, next] = [listRelease(old), listRelease(fresh)]
+    ;[old, fresh] = await readBoth(new Set())
+    ;[listed, next] = [listRelease(old), listRelease(fresh, old)]
     diff = diffReleases(listed, next)
   }
   return {
@@ -77,8 +86,4 @@ function upgradeOf(diff: Modules, from: ReleaseFiles, to: ReleaseFiles, directio
       ),
     ),
   }
-}
-
-function readBoth(layout: Layout, before: string, after: string, common: ReadonlySet<string>) {
-  return Promise.all([before, after].map((image) => readRelease(layout, digestIn(image), common)))
 }

@@ -1,7 +1,7 @@
 import type { Layout } from '#image'
 import type { KubeObject } from '#kube'
 import { CuddleError, errorMessage } from '#lib'
-import { decideHot, type HotDecision } from '../hot/index.ts'
+import { decideHot, type HotDecision, type LayerFiles } from '../hot/index.ts'
 import type { ReleaseObject } from '../kinds.ts'
 import { type Comparison, compareImages } from './compare.ts'
 import { changedVariables, objectReasons, statefulSets } from './objects.ts'
@@ -29,12 +29,14 @@ export function wantsNewPods({ release, objects }: Side): string | undefined {
 /**
  * Whether the code of a release can be loaded into the pods of the current one.
  * @param releases all of the app
+ * @param read layers of their images that were read before, by digest
  */
 export async function decide(
   layout: Layout,
   before: Side,
   after: Side,
   releases: readonly ReleaseObject[],
+  read?: ReadonlyMap<string, Promise<LayerFiles>>,
 ): Promise<{ decision: HotDecision; comparison?: Comparison; direction: 'up' | 'down' }> {
   const [old, next] = [before, after].map(({ release }) => originOf(release.spec.image, releases))
   const direction: 'up' | 'down' = next < old ? 'down' : 'up'
@@ -49,7 +51,7 @@ export async function decide(
   const environment = config ? changed : []
   let comparison: Comparison
   try {
-    comparison = await compareImages(layout, before.release.spec.image!, after.release.spec.image!)
+    comparison = await compareImages(layout, before.release.spec.image!, after.release.spec.image!, read)
   } catch (error) {
     if (!(error instanceof CuddleError)) throw error
     return refuse([...reasons, `the releases cannot be compared: ${errorMessage(error)}`])

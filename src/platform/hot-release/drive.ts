@@ -2,15 +2,18 @@ import type { Layout } from '#image'
 import type { Kube } from '#kube'
 import { type Clock, CuddleError, type Logger } from '#lib'
 import { type HotStatus, Release, type ReleaseObject } from '../kinds.ts'
+import type { Ahead, Seen } from './ahead.ts'
 import { attempt } from './attempt.ts'
 import { decide, type Side, wantsNewPods } from './decide.ts'
-import { type Reach, reach, type Target } from './nodes.ts'
+import { type Reach, reach, reachAgain, type Target } from './nodes.ts'
 
 export interface HotContext {
   kube: Kube
   clock: Clock
   log: Logger
   layout: Layout
+  /** Where what was looked at beforehand is. */
+  ahead?: Ahead
 }
 
 export interface HotRelease {
@@ -43,21 +46,29 @@ export async function loadRelease(context: HotContext, work: HotRelease): Promis
   if (known?.state === 'rolling') return { kind: 'roll' }
   if (known?.state === 'aborted' || known?.state === 'stuck') return { kind: 'failed', status: known }
   if (wantsNewPods(work.after) !== undefined) return load(context, work, undefined)
-  // The way to the nodes is made while the images are compared.
-  const reached = reach(context.kube, context.clock, work.app, work.before)
+  const seen = await context.ahead?.take(work.app, work.before.release)
+  // The way to the nodes is made, or looked at again, while the images are compared.
+  const reached = seen
+    ? reachAgain(context.kube, context.clock, work.app, work.before, seen.reach)
+    : reach(context.kube, context.clock, work.app, work.before)
   try {
-    return await load(context, work, reached)
+    return await load(context, work, reached, seen)
   } finally {
     reached.close()
   }
 }
 
-async function load(context: HotContext, work: HotRelease, reached: Reach | undefined): Promise<HotResult> {
+async function load(
+  context: HotContext,
+  work: HotRelease,
+  reached: Reach | undefined,
+  seen?: Seen,
+): Promise<HotResult> {
   const { app, before, after } = work
   const name = `v${after.release.spec.number}`
   const known = after.release.status?.hot
   const record = (status: HotStatus, message: string) => recordStatus(context.kube, after.release, status, message)
-  const { decision, comparison, direction } = await decide(context.layout, before, after, work.releases)
+  const { decision, comparison, direction } = await decide(context.layout, before, after, work.releases, seen?.layers)
   if (!decision.hot || !comparison || !reached) {
     await record({ state: 'rolling', reasons: decision.hot ? [] : [...decision.reasons] }, 'rolling out')
     return { kind: 'roll' }

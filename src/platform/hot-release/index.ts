@@ -4,9 +4,11 @@ import type { Axn } from '#operator'
 import type { AppObject, Failure, HotStatus, ReleaseObject } from '../kinds.ts'
 import { releaseConfig } from '../releases.ts'
 import { effectiveObjects } from '../scale.ts'
+import type { Ahead } from './ahead.ts'
 import type { HotResult } from './drive.ts'
 import { statefulSets } from './objects.ts'
 
+export { Ahead } from './ahead.ts'
 export { hotLines } from './lines.ts'
 export { askForNewPods, asksForNewPods } from './replace.ts'
 
@@ -19,7 +21,7 @@ export function wantsHot({ spec }: ReleaseObject, objects: readonly KubeObject[]
 export async function hotRelease(
   axn: Axn<AppObject>,
   kube: Kube,
-  layout: Layout,
+  { layout, ahead }: { layout: Layout; ahead?: Ahead },
   {
     release,
     current,
@@ -38,7 +40,7 @@ export async function hotRelease(
   const [old, next] = await Promise.all([current, release].map((one) => releaseConfig(context, one)))
   const before = { release: current, objects: effectiveObjects(current.spec, axn.object.spec), config: old }
   const after = { release, objects, config: next }
-  return loadRelease({ kube, clock, log, layout }, { app, before, after, releases })
+  return loadRelease({ kube, clock, log, layout, ahead }, { app, before, after, releases })
 }
 
 /** Whether pods that a release was loaded into run other code since. */

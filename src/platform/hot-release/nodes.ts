@@ -1,4 +1,3 @@
-import type { BeamNode } from '#beam'
 import { type Kube, type KubeObject, type objects, Pod, StatefulSet } from '#kube'
 import { type Clock, CuddleError, errorMessage } from '#lib'
 import { dial } from '../beam/cookie.ts'
@@ -14,6 +13,8 @@ import { statefulSets } from './objects.ts'
  * are connected to each other, or one connection would end the other.
  */
 const ourName = 'rem-cuddle-hot@127.0.0.1'
+/** The same while code is still being built: another name, so that it cannot end the connections of a rollout under way. */
+export const aheadName = 'rem-cuddle-ahead@127.0.0.1'
 const connectMs = 5_000
 /** The first OTP whose nodes can be told to load code: what the helper uses is there from it on, and nothing older is tested. */
 const oldestOtp = 25
@@ -76,10 +77,57 @@ export interface Reach {
 }
 
 /** Finds the pods of a release and connects to them. To be closed, whatever became of it. */
-export function reach(kube: Kube, clock: Clock, app: string, { release, objects }: Side): Reach {
-  const loaded = release.status?.hot?.pods?.filter((pod) => pod.loaded) ?? []
-  const targets = findTargets(kube, app, objects, loaded)
-  const nodes = targets.then(async (found) => (await connectAll(kube, clock, found)).map((node) => surveyNode(node)))
+export function reach(
+  kube: Kube,
+  clock: Clock,
+  app: string,
+  side: Pick<Side, 'release' | 'objects'>,
+  name = ourName,
+): Reach {
+  const targets = targetsOf(kube, app, side)
+  return reached(
+    targets,
+    targets.then((found) => connectAll(kube, clock, found, name)),
+  )
+}
+
+/** The pods as they are now, and the nodes that were reached before where those are the same; else they are reached anew. */
+export function reachAgain(
+  kube: Kube,
+  clock: Clock,
+  app: string,
+  side: Pick<Side, 'release' | 'objects'>,
+  before: Reach,
+): Reach {
+  const targets = targetsOf(kube, app, side)
+  const nodes = targets.then(async (found) => {
+    const kept = await stillThere(before, found).catch(() => undefined)
+    if (kept) return kept
+    before.close()
+    return connectAll(kube, clock, found, ourName)
+  })
+  const again = reached(targets, nodes)
+  const close = () => {
+    again.close()
+    before.close()
+  }
+  return { ...again, close }
+}
+
+async function stillThere(before: Reach, targets: readonly Target[]): Promise<SurveyedNode[] | undefined> {
+  const [known, nodes] = await Promise.all([before.targets, before.nodes])
+  const same = (target: Target, index: number) =>
+    target.uid === known[index].uid && target.restarts === known[index].restarts && !nodes[index].node.isClosed
+  if (targets.length !== known.length || !targets.every(same)) return undefined
+  await Promise.all(nodes.map(({ helper }) => helper))
+  return nodes
+}
+
+function targetsOf(kube: Kube, app: string, { release, objects }: Pick<Side, 'release' | 'objects'>) {
+  return findTargets(kube, app, objects, release.status?.hot?.pods?.filter((pod) => pod.loaded) ?? [])
+}
+
+function reached(targets: Promise<Target[]>, nodes: Promise<SurveyedNode[]>): Reach {
   // Whoever waits for them hears of it.
   for (const promise of [targets, nodes]) promise.catch(() => {})
   const close = async () => {
@@ -92,18 +140,18 @@ async function connectAll(
   kube: Kube,
   clock: Clock,
   targets: readonly Target[],
-  signal?: AbortSignal,
-): Promise<BeamNode[]> {
+  ourName: string,
+): Promise<SurveyedNode[]> {
   const settled = await Promise.allSettled(
     targets.map(async ({ beam }) => {
-      const node = await dial(kube, beam, { ourName, clock, signal, timeoutMs: connectMs })
+      const node = await dial(kube, beam, { ourName, clock, timeoutMs: connectMs })
       if (Number.parseInt(node.otpRelease, 10) >= oldestOtp) return node
       node.close()
       throw new CuddleError('unsupported-otp', `its node runs OTP ${node.otpRelease}, older than OTP ${oldestOtp}`)
     }),
   )
   const failed = settled.findIndex(({ status }) => status === 'rejected')
-  if (failed < 0) return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  if (failed < 0) return settled.flatMap((one) => (one.status === 'fulfilled' ? [surveyNode(one.value)] : []))
   for (const one of settled) if (one.status === 'fulfilled') one.value.close()
   const { reason } = settled[failed] as PromiseRejectedResult
   const code = reason instanceof CuddleError && reason.code === 'unsupported-otp' ? reason.code : 'unreachable'

@@ -23,10 +23,19 @@ export interface BeamFile {
   codeChange: 'default' | 'own' | undefined
 }
 
-/** Reads the chunks of a BEAM file (stripped ones too). @throws {CuddleError} `bad-beam` */
+const known = new WeakMap<Uint8Array, BeamFile>()
+
+/**
+ * Reads the chunks of a BEAM file (stripped ones too). Of the same bytes, which are not to be changed, once.
+ * @throws {CuddleError} `bad-beam`
+ */
 export function readBeam(bytes: Uint8Array, name = 'the file'): BeamFile {
+  const before = known.get(bytes)
+  if (before) return before
   try {
-    return read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    const file = read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    known.set(bytes, file)
+    return file
   } catch (cause) {
     throw new CuddleError('bad-beam', `${name} is no BEAM file`, { cause })
   }

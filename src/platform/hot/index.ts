@@ -11,7 +11,7 @@ export {
   type ReleaseListing,
   type ReleaseModule,
 } from './release-diff.ts'
-export { readRelease } from './release-files.ts'
+export { type LayerFiles, readLayer, readRelease } from './release-files.ts'
 export type { NodeReport } from './report.ts'
 export { type HotOutcome, hotRollout, loadedVersions, type RolloutOptions } from './rollout.ts'
 export type { HotOptions, HotUpgrade, ModuleCode } from './upgrade-types.ts'

@@ -64,3 +64,25 @@ test('two built images, module by module', { skip }, async (t) => {
   assert.deepEqual([...worse.dangling], [['gone', ['shop']]])
   assert.deepEqual([worse.native, worse.config], [['shop/priv/x.so'], ['sys.config']])
 })
+
+test('a module that is the same in two releases is read once, and says the same', { skip }, (t) => {
+  const directory = temporaryDirectory(t)
+  const release = (number: number) =>
+    new Map(
+      [
+        ...compileErlang(join(directory, String(number)), {
+          same: '-module(same).\n-export([f/0]).\nf() -> 1.',
+          other: `-module(other).\n-export([f/0]).\nf() -> ${number}.`,
+        }),
+      ].map(([name, bytes]) => [`lib/shop-1/ebin/${name}.beam`, bytes]),
+    )
+  const [before, after] = [release(1), release(2)]
+  const [old, alone] = [listRelease(before), listRelease(after)]
+  const next = listRelease(after, before)
+  assert.deepEqual(next, alone)
+  assert.equal(next.modules.get('same')!.exports, old.modules.get('same')!.exports)
+  assert.deepEqual(
+    diffReleases(old, next).changed.map(({ name }) => name),
+    ['other'],
+  )
+})

@@ -25,8 +25,12 @@ export interface ReleaseListing {
   config: ReadonlyMap<string, string>
 }
 
-/** Reads a release. Pure. @throws {CuddleError} `bad-beam` */
-export function listRelease(files: ReleaseFiles): ReleaseListing {
+/**
+ * Reads a release. Pure.
+ * @param like a release of which most modules are the same: those are not read again
+ * @throws {CuddleError} `bad-beam`
+ */
+export function listRelease(files: ReleaseFiles, like?: ReleaseFiles): ReleaseListing {
   const modules = new Map<string, ReleaseModule>()
   const applications = new Map<string, string>()
   const specs = new Map<string, string>()
@@ -34,6 +38,10 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
   const assets = new Map<string, string>()
   const config = new Map<string, string>()
   let erts: string | undefined
+  const moduleAt = (path: string, bytes: Uint8Array) => {
+    const other = like?.get(path)
+    return readBeam(other && Buffer.compare(other, bytes) === 0 ? other : bytes, path)
+  }
   const consolidated: ReleaseModule[] = []
   for (const [path, bytes] of files) {
     erts ??= /^erts-([^/]+)/.exec(path)?.[1]
@@ -41,7 +49,7 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
     if (application !== undefined) {
       applications.set(application, version ?? '')
       if (/^ebin\/[^/]+\.beam$/.test(rest)) {
-        const beam = readBeam(bytes, path)
+        const beam = moduleAt(path, bytes)
         modules.set(beam.module, { ...beam, file: path, application })
       } else if (rest === `ebin/${application}.app`)
         specs.set(application, withoutModules(Buffer.from(bytes).toString()))
@@ -52,7 +60,7 @@ export function listRelease(files: ReleaseFiles): ReleaseListing {
     const [, inRelease] = /^releases\/[^/]+\/(.+)$/.exec(path) ?? []
     if (inRelease === undefined) continue
     if (/^consolidated\/[^/]+\.beam$/.test(inRelease)) {
-      consolidated.push({ ...readBeam(bytes, path), file: path, application: 'consolidated' })
+      consolidated.push({ ...moduleAt(path, bytes), file: path, application: 'consolidated' })
     } else if (/^(sys\.config(\.src)?|runtime\.exs|vm\.args(\.src)?|env\.sh)$/.test(inRelease)) {
       config.set(inRelease, sha256(Buffer.from(bytes)))
     }
