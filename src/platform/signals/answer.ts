@@ -20,6 +20,7 @@ import {
   nodesPlural,
   nodesResourceList,
   nodesVersion,
+  nodeTable,
 } from './nodes.ts'
 import { contentType, prometheusText } from './prometheus.ts'
 import type { PodSignals, SignalStore } from './store.ts'
@@ -35,6 +36,8 @@ export interface Question {
   method: string
   path: string
   query: URLSearchParams
+  /** What kubectl asks for to print it. */
+  table: boolean
   /** Undefined for one who proves nothing. */
   caller: Caller | undefined
 }
@@ -48,7 +51,7 @@ export interface Sources {
 
 /** Answers one request to the metrics server. @throws what the API says when it cannot be asked */
 export async function answer(question: Question, sources: Sources): Promise<Answer> {
-  const { method, path, query, caller } = question
+  const { method, path, query, table, caller } = question
   if (/^\/(healthz|livez|readyz)$/.test(path)) return { code: 200, type: 'text/plain; charset=utf-8', body: 'ok' }
   if (!caller) return failure(401, 'Unauthorized', 'Unauthorized')
   if (method !== 'GET') return failure(405, 'MethodNotAllowed', 'only GET is served here')
@@ -60,7 +63,7 @@ export async function answer(question: Question, sources: Sources): Promise<Answ
     return values(known, rest, query, caller, sources)
   }
   if (root === 'apis' && asked === nodesGroup && version === nodesVersion && rest.length > 0) {
-    return nodes(rest, caller, sources)
+    return nodes(rest, table, caller, sources)
   }
   if (!(await sources.allowed(caller, { verb: 'get', path }))) {
     return failure(403, 'Forbidden', `forbidden: User "${caller.name}" cannot get path "${path}"`)
@@ -84,7 +87,12 @@ export async function answer(question: Question, sources: Sources): Promise<Answ
 }
 
 /** `beamnodes`, `namespaces/NS/beamnodes` and `namespaces/NS/beamnodes/POD`. */
-async function nodes(parts: readonly string[], caller: Caller, { store, clock, allowed }: Sources): Promise<Answer> {
+async function nodes(
+  parts: readonly string[],
+  table: boolean,
+  caller: Caller,
+  { store, clock, allowed }: Sources,
+): Promise<Answer> {
   const [namespace, plural, name] = parts[0] === 'namespaces' ? parts.slice(1) : [undefined, ...parts]
   if (plural !== nodesPlural || parts.length > 4) {
     return failure(404, 'NotFound', 'the server could not find the requested resource')
@@ -97,9 +105,11 @@ async function nodes(parts: readonly string[], caller: Caller, { store, clock, a
   }
   const apps = namespace === undefined ? store.apps() : [namespace]
   const items = apps.flatMap((app) => store.pods(app, clock.now()).flatMap((pod) => nodeObject(pod) ?? []))
-  if (name === undefined) return json(200, nodeList(items))
+  if (name === undefined) return json(200, table ? nodeTable(items) : nodeList(items))
   const found = items.find(({ metadata }) => metadata.name === name)
-  return found ? json(200, found) : failure(404, 'NotFound', `${nodesPlural}.${nodesGroup} "${name}" not found`)
+  return found
+    ? json(200, table ? nodeTable([found]) : found)
+    : failure(404, 'NotFound', `${nodesPlural}.${nodesGroup} "${name}" not found`)
 }
 
 /** `namespaces/NS/RESOURCE/NAME/METRIC`, `namespaces/NS/metrics/METRIC`, and `namespaces/NAME/METRIC` as discovery lists it. */

@@ -60,6 +60,7 @@ export async function startSignalServer(options: SignalServerOptions): Promise<S
         method: request.method ?? 'GET',
         path: mark < 0 ? url : url.slice(0, mark),
         query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+        table: /(^|,)[^,]*;as=Table;v=v1;/.test(request.headers.accept ?? ''),
         caller,
       },
       { store, kube, clock, allowed: (who, attempt) => callers.allowed(who, attempt) },

@@ -125,6 +125,21 @@ test('what nodes say is served to Kubernetes, in the words of its custom metrics
     )
   })
 
+  await t.test('all at once, as kubectl prints it', async () => {
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
+    const path = '/apis/signals.cuddle.dev/v1/namespaces/shop/beamnodes'
+    const table = await kube.request('GET', path, { headers: { accept } })
+    assert.deepEqual([table.kind, table.columnDefinitions[1].name], ['Table', 'Utilisation'])
+    assert.deepEqual(
+      table.rows.map(({ cells, object }: any) => [object.metadata.name, ...cells.slice(1, 5)]),
+      [
+        ['web-1', '50.0%', 2, 6, '48Mi'],
+        ['web-2', '10.0%', 2, 6, '48Mi'],
+      ],
+    )
+    assert.equal((await kube.request('GET', path)).kind, 'BeamNodeList')
+  })
+
   await t.test('and of what holds several pods', async () => {
     const whole = async (path: string) =>
       (await kube.request('GET', `${root}/v1beta2/namespaces/shop/${path}`)).items[0]
