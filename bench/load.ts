@@ -76,7 +76,8 @@ async function main(): Promise<void> {
       modules: [...versions[now]].map(([name, binary]) => {
         const previous = before.get(name)!
         // As a push does: it knows from the image what runs.
-        return { name, binary, previous, expected: Buffer.from(readBeam(previous).md5, 'hex') }
+        const [md5, expected] = [binary, previous].map((file) => Buffer.from(readBeam(file).md5, 'hex'))
+        return { name, binary, md5, previous, expected }
       }),
     }
     const began = performance.now()

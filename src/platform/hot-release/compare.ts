@@ -72,12 +72,19 @@ function upgradeOf(diff: Modules, from: ReleaseFiles, to: ReleaseFiles, directio
       ...diff.changed.map(({ name, before, after }) => ({
         name,
         binary: to.get(after.file)!,
+        md5: Buffer.from(after.md5, 'hex'),
         file: after.file,
         previous: from.get(before.file)!,
         expected: Buffer.from(before.md5, 'hex'),
         onLoad: after.onLoad,
       })),
-      ...diff.added.map(({ module, file, onLoad }) => ({ name: module, binary: to.get(file)!, file, onLoad })),
+      ...diff.added.map(({ module, file, md5, onLoad }) => ({
+        name: module,
+        binary: to.get(file)!,
+        md5: Buffer.from(md5, 'hex'),
+        file,
+        onLoad,
+      })),
     ],
     removed: diff.removed.map(({ module }) => module),
     targetVersions: new Map(

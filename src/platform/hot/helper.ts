@@ -1,9 +1,9 @@
 import { shortHash } from '#lib'
 
 /** Variables that the helper is started with, in the order in which the compiled one takes them. */
-export const helperVariables = ['Owner', 'SurveyMs'] as const
+export const helperVariables = ['Owner', 'SurveyMs', 'Given'] as const
 
-/** What it is told with `prepare`, in this order. */
+/** What it is given, or told later with `prepare`, in this order. */
 export const upgradeVariables = [
   'ChangeMs',
   'Direction',
@@ -34,7 +34,7 @@ export function helperModule(): string {
 /**
  * What runs on the node during a hot upgrade: one process, linked to us, of a module of ours that is loaded into the node and stays there
  * (compiled beforehand: `generated/helper.ts`); interpreted by `erl_eval` where it cannot be loaded. It traps exits and never waits without a limit: when we vanish, or say nothing for too long, it puts the old
- * code and state back and resumes what it suspended. It looks at all processes when it is started; then it obeys `prepare`, `apply`, and `commit`
+ * code and state back and resumes what it suspended. It looks at all processes when it is started; then it obeys `prepare` (which may come with it), `apply`, and `commit`
  * or `abort`, and reports after each; every report is `{Self, Kind, Details}`.
  *
  * Requests to processes are the messages of sys(3), sent to all of them before the first answer is awaited: ten thousand
@@ -56,11 +56,15 @@ Look = fun(Ps) ->
   end} || P <- Ps, P =/= Self])
 end,
 First = Look(processes()),
-{${upgradeVariables.join(', ')}} = receive
-  {cuddle, prepare, Given} -> binary_to_term(Given);
-  {'EXIT', Owner, _} -> exit(normal)
-after SurveyMs -> exit(normal)
-end,
+{${upgradeVariables.join(', ')}} = binary_to_term(case Given of
+  none ->
+    receive
+      {cuddle, prepare, Told} -> Told;
+      {'EXIT', Owner, _} -> exit(normal)
+    after SurveyMs -> exit(normal)
+    end;
+  _ -> Given
+end),
 
 Limit = fun(L) -> lists:sublist(L, 50) end,
 Md5 = fun(M) -> try erlang:get_module_info(M, md5) catch _:_ -> none end end,
@@ -154,8 +158,8 @@ end,
 Watch = fun(Found) -> lists:foreach(fun({P, _, _}) -> erlang:monitor(process, P) end, Found) end,
 Prepare = fun() ->
   try register(cuddle_hot, Self) catch _:_ -> throw({refused, busy}) end,
-  Plan = lists:filtermap(fun({M, Bin, Expected, Previous, File, OnLoad}) ->
-    case {code:module_md5(Bin), Md5(M)} of
+  Plan = lists:filtermap(fun({M, Bin, Sum, Expected, Previous, File, OnLoad}) ->
+    case {case Sum of none -> code:module_md5(Bin); _ -> Sum end, Md5(M)} of
       {undefined, _} -> throw({refused, {bad_binary, M}});
       {Same, Same} -> false;
       {New, none} -> {true, {M, Bin, New, File, none, none, OnLoad}};

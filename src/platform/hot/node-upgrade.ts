@@ -46,8 +46,12 @@ export interface SurveyedNode {
 
 /** Looks at the processes of a node, so that an upgrade within a minute needs only look at those that came since. */
 export function surveyNode(node: BeamNode, options: HotOptions = {}): SurveyedNode {
+  return begin(node, options)
+}
+
+function begin(node: BeamNode, options: HotOptions, given?: Uint8Array): SurveyedNode {
   const helper = new Helper(node, options)
-  const started = helper.start().then(() => helper)
+  const started = helper.start(given).then(() => helper)
   // Whoever prepares hears of it.
   started.catch(() => helper.close())
   return { node, helper: started }
@@ -64,17 +68,17 @@ export async function prepareNode(
   node: BeamNode,
   upgrade: HotUpgrade,
   options: HotOptions = {},
-  surveyed: SurveyedNode = surveyNode(node, options),
+  surveyed?: SurveyedNode,
   given: Uint8Array = describeUpgrade(upgrade, options),
 ): Promise<PreparedNode | NodeReport> {
   let helper: Helper
   try {
-    helper = await surveyed.helper
+    helper = await (surveyed ?? begin(node, options, given)).helper
   } catch (error) {
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
   }
   try {
-    await helper.prepare(given, options)
+    if (surveyed) await helper.prepare(given, options)
   } catch (error) {
     helper.close()
     return { state: 'lost', reason: errorMessage(error), told: 'nothing' }
@@ -102,6 +106,16 @@ export async function prepareNode(
  * @returns false where the node does not take it
  */
 async function loadHelper(node: BeamNode): Promise<boolean> {
+  if (withHelper.has(node)) return true
+  const loaded = await loadIt(node)
+  if (loaded) withHelper.add(node)
+  return loaded
+}
+
+/** Connections over which it was seen: once loaded, it stays. */
+const withHelper = new WeakSet<BeamNode>()
+
+async function loadIt(node: BeamNode): Promise<boolean> {
   const { name, beam } = compiledHelper
   const quiet = { output: 'ignore' } as const
   if (isAtom(await node.rpc('erlang', 'module_loaded', [atom(name)], quiet), 'true')) return true
@@ -116,6 +130,7 @@ export function describeUpgrade(upgrade: HotUpgrade, options: HotOptions): Uint8
     tuple(
       atom(module.name),
       module.binary,
+      module.md5 ?? atom('none'),
       module.expected ?? atom('any'),
       module.previous ?? atom('none'),
       [...Buffer.from(module.file ?? `${module.name}.beam`)],
@@ -173,8 +188,8 @@ class Helper {
     })
   }
 
-  async start(): Promise<void> {
-    const bindings = { Owner: this.#self.pid, SurveyMs: surveyMs }
+  async start(given?: Uint8Array): Promise<void> {
+    const bindings = { Owner: this.#self.pid, SurveyMs: surveyMs, Given: given ?? atom('none') }
     const arguments_ = helperVariables.map((name) => bindings[name])
     if (await loadHelper(this.#node)) {
       this.#pid = await this.#node.spawn(this.#self, [compiledHelper.name, 'run', arguments_])

@@ -6,6 +6,8 @@ export interface ModuleCode {
   name: string
   /** The BEAM file. */
   binary: Uint8Array
+  /** Its `code:module_md5/1`, where that is known: it is what must run in the end. */
+  md5?: Uint8Array
   /** Where its file lies on the node, for modules that are new there. */
   file?: string
   /** What runs now, for a node that was upgraded before and whose disk holds something older. */
