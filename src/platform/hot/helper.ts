@@ -369,7 +369,7 @@ Restore = fun(Plan) ->
   end,
   Lingering = case Loaded of
     true ->
-      Ms = [M || {M, _, New, _, _, _, _} <- Plan, Md5(M) =:= New],
+      Ms = [M || {M, _, _, _, Was, _, _} <- Plan, Md5(M) =/= Was],
       Held = Purge(Ms),
       Free = [M || M <- Ms, not lists:keymember(M, 1, Held)],
       Old = [{M, File, B} || {M, _, _, File, _, B, _} <- Plan, B =/= none, lists:member(M, Free)],

@@ -128,6 +128,8 @@ test('a node that runs something else, or cannot load it, refuses for all', { sk
   const broken = await hotRollout(connections, { modules: [{ name: 'counter', binary: Buffer.from('FOR1no') }] })
   assert.ok(broken.kind === 'refused')
   assert.match(broken.reason, /counter is no BEAM file/)
+  const mistaken = { modules: [{ ...upgrade.modules[0], md5: Buffer.alloc(16) }] }
+  assert.equal((await hotRollout(connections, mistaken)).kind, 'aborted')
   for (const node of connections) await assertAll(node, 1, 3)
 })
 
