@@ -1,6 +1,7 @@
 import {
   apiVersionOf,
   ConfigMap,
+  compareResourceVersions,
   controllerOf,
   isNotFound,
   type Kube,
@@ -15,7 +16,7 @@ import {
 import { errorMessage } from '#lib'
 import type { Hollow, NodeOptions, Order } from '../hollow/index.ts'
 import { type Frame, frameOf, Hashes } from './frame.ts'
-import { compared } from './kinds.ts'
+import { compared, watched } from './kinds.ts'
 import type { Metrics } from './metrics.ts'
 
 /** How long a frame may take to become what is expected, ms. */
@@ -114,9 +115,17 @@ export class World {
     return this.kube.create(type, whole as any)
   }
 
-  patch(type: ResourceType<any>, name: string, patch: object, subresource?: string): Promise<any> {
+  /** Resolves when the change, or what came of it, is there to be looked at: frames are not to be of the time before. */
+  async patch(type: ResourceType<any>, name: string, patch: object, subresource?: string): Promise<any> {
     const ref = { name, ...(type.namespaced && { namespace: this.ns }) }
-    return this.kube.patch(type, ref, patch, subresource ? { subresource } : {})
+    const written = await this.kube.patch(type, ref, patch, subresource ? { subresource } : {})
+    const { resourceVersion } = written.metadata
+    const seen = () => {
+      const found = this.find<KubeObject>(type, name)
+      return !found || compareResourceVersions(found.metadata.resourceVersion, resourceVersion) >= 0
+    }
+    if (watched.includes(type)) await this.until(`the change of ${type.kind} ${name} to be seen`, seen)
+    return written
   }
 
   scale(type: ResourceType<any>, name: string, replicas: number): Promise<any> {

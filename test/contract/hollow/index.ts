@@ -90,7 +90,7 @@ class Kubelet {
 
   /** The version that tells of it; undefined when nothing changed. */
   async tell(pod: objects.Pod, order: Order): Promise<string | undefined> {
-    this.#lives.set(pod.metadata.uid!, obey(this.#life(pod), order, pod))
+    this.#lives.set(pod.metadata.uid!, obey(this.#life(pod), order, pod, this.#clock.now()))
     return this.#report(pod, this.nodes.addressOf(pod.spec?.nodeName ?? '') ?? '')
   }
 
@@ -101,7 +101,7 @@ class Kubelet {
   /** A kubelet reports the end before it lets the object go, without further grace. */
   async #end(pod: objects.Pod, host: string): Promise<void> {
     const { name, namespace, uid } = pod.metadata
-    this.#lives.set(uid!, end(this.#life(pod)))
+    this.#lives.set(uid!, end(this.#life(pod), this.#clock.now()))
     try {
       await this.#report(pod, host)
       await this.#kube.delete(Pod, name!, namespace, { gracePeriodSeconds: 0, preconditions: { uid: uid! } })
@@ -135,7 +135,8 @@ class Kubelet {
     if (!life) {
       const address = this.#addresses++
       const born: Life = { state: 'pending', restarts: 0, podIP: `10.244.${address >> 8}.${address & 255}` }
-      life = obey(born, (pod.metadata.annotations?.[doesAnnotation] as Order) ?? 'ready', pod)
+      const does = (pod.metadata.annotations?.[doesAnnotation] as Order) ?? 'ready'
+      life = obey(born, does, pod, this.#clock.now())
       this.#lives.set(uid, life)
     }
     return life

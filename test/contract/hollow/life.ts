@@ -5,8 +5,8 @@ import { rfc3339 } from '#lib'
 export interface Life {
   state: 'pending' | 'running' | 'ready' | 'down' | 'over'
   restarts: number
-  /** The last exit. */
-  exit?: { code: number; reason: string }
+  /** The last exit, and when it was (RFC 3339). */
+  exit?: { code: number; reason: string; at: string }
   podIP: string
 }
 
@@ -17,19 +17,19 @@ export interface Life {
 export type Order = 'pending' | 'running' | 'ready' | 'oom' | `exit ${number}`
 
 /** Carries an order out: whether an exit is the end is for the pod's restartPolicy to say (Pod lifecycle, kubernetes.io). */
-export function obey(life: Life, order: Order, pod: objects.Pod): Life {
+export function obey(life: Life, order: Order, pod: objects.Pod, now: number): Life {
   if (order === 'pending' || order === 'running' || order === 'ready') return { ...life, state: order }
   const code = order === 'oom' ? 137 : Number(order.slice('exit '.length))
-  const exit = { code, reason: order === 'oom' ? 'OOMKilled' : code === 0 ? 'Completed' : 'Error' }
+  const exit = { code, reason: order === 'oom' ? 'OOMKilled' : code === 0 ? 'Completed' : 'Error', at: rfc3339(now) }
   const policy = pod.spec?.restartPolicy ?? 'Always'
   const again = policy === 'Always' || (policy === 'OnFailure' && code !== 0)
   return again ? { ...life, state: 'down', restarts: life.restarts + 1, exit } : { ...life, state: 'over', exit }
 }
 
 /** The end that a deletion brings: SIGTERM, heard by everybody. */
-export function end(life: Life): Life {
+export function end(life: Life, now: number): Life {
   if (life.state === 'over') return life
-  return { ...life, state: 'over', exit: { code: 143, reason: 'Error' } }
+  return { ...life, state: 'over', exit: { code: 143, reason: 'Error', at: rfc3339(now) } }
 }
 
 /** The status that a kubelet reports of a pod (core/v1 PodStatus), beside the conditions that others wrote. */
@@ -83,7 +83,6 @@ function containerState({ state, exit }: Life, startedAt: string): object {
   return { running: { startedAt } }
 }
 
-/** Started and finished when the pod was: so that a status is the same whenever it is written. */
-function terminated({ code, reason }: NonNullable<Life['exit']>, time: string): object {
-  return { exitCode: code, reason, startedAt: time, finishedAt: time }
+function terminated({ code, reason, at }: NonNullable<Life['exit']>, startedAt: string): object {
+  return { exitCode: code, reason, startedAt, finishedAt: at }
 }

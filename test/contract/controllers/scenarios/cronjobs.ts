@@ -25,7 +25,7 @@ const active = (w: World) => w.find(CronJob, 'tick')?.status?.active?.length ?? 
 
 /** A CronJob that has not run for ten minutes, so that its first run is due at once: with most of a minute until the next. */
 async function overdue(w: World, ...given: [spec?: object, does?: 'exit 0' | 'exit 1']): Promise<void> {
-  await w.until('a minute with time left', () => Date.now() % 60_000 < 40_000)
+  await w.until('a minute with time left', () => Date.now() % 60_000 < 30_000)
   const [spec, does] = given
   await w.create(CronJob, cron(w, { suspend: true, ...spec }, does))
   const lastScheduleTime = rfc3339(Date.now() - 600_000)
@@ -114,7 +114,7 @@ scenario('a CronJob that is later than it may be', async (w) => {
   anyMinute(w)
   await w.node()
   // The latest missed minute is longer ago than ten seconds.
-  await w.until('a minute that began', () => Date.now() % 60_000 > 15_000 && Date.now() % 60_000 < 40_000, 60_000)
+  await w.until('a minute that began', () => Date.now() % 60_000 > 15_000 && Date.now() % 60_000 < 28_000, 60_000)
   await overdue(w, { startingDeadlineSeconds: 10 })
   await w.frame(
     'nothing is started',
