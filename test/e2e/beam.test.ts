@@ -67,7 +67,13 @@ test('nodes of an app know each other, whatever happens to them', { skip, timeou
       const created = await home.kubectl('-n', app, 'create', kind!, name!, ...what)
       assert.equal(created.code, 0, created.stderr)
     }
-    const token = (await home.kubectl('-n', app, 'create', 'token', 'anna')).stdout.trim()
+    const kube = createKube(httpTransport(loadKubeConfig({ path: home.env.KUBECONFIG! })))
+    t.after(() => kube.close())
+    const account = `/api/v1/namespaces/${app}/serviceaccounts/anna`
+    const { status } = await kube.request('POST', `${account}/token`, {
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: [] } },
+    })
+    const { token } = status
     const config = JSON.parse(readFileSync(home.env.KUBECONFIG!, 'utf8'))
     config.users[0].user = { token }
     const hers = join(home.directory, 'anna')
@@ -78,8 +84,6 @@ test('nodes of an app know each other, whatever happens to them', { skip, timeou
     assert.match(denied.stderr, /anna may not look inside pod "counter-web[\s\S]*missing right: get secrets\n/)
     assert.doesNotMatch(denied.stderr, /missing right: create/)
 
-    const kube = createKube(httpTransport(loadKubeConfig({ path: home.env.KUBECONFIG! })))
-    t.after(() => kube.close())
     const dial = (signal: AbortSignal) => kube.openPort(pod, app, { port, signal })
     const node = await connect({ name: `${app}@${address}`, cookie, ourName: 'rem-test@127.0.0.1', dial })
     t.after(() => node.close())

@@ -73,6 +73,13 @@ async function run(home: Home, more: Record<string, string>, args: string[], inp
   return { code, stdout, stderr }
 }
 
+/** Waits until a field of a pod has a value: kubectl before 1.23 does not wait for one. */
+const becomes = (home: Home, pod: string, path: string, value: string) =>
+  until(async () => (await home.kubectl('get', 'pod', pod, '-o', `jsonpath={${path}}`)).stdout === value, {
+    what: `${pod} to have ${path} ${value}`,
+    timeoutMs: 10_000,
+  })
+
 const terminal = (home: Home, more: Record<string, string>) => ({ cwd: home.directory, env: { ...home.env, ...more } })
 
 async function forwarded(
@@ -162,8 +169,7 @@ test('streams into pods', { skip: await lacking('kubectl', 'script', 'tar') }, a
     await home.kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'pod/reader', 'pod/shell')
     const result = await run(home, {}, ['attach', '-i', 'reader'], 'one\ntwo\n')
     assert.equal(result.stdout, 'one\ntwo\n')
-    const ended = await home.kubectl('wait', '--for=jsonpath={.status.phase}=Failed', '--timeout=10s', 'pod/reader')
-    assert.equal(ended.code, 0, ended.stderr)
+    await becomes(home, 'reader', '.status.phase', 'Failed')
     assert.equal((await home.kubectl('logs', 'reader')).stdout, 'one\ntwo\nbye\n')
   })
 
@@ -180,13 +186,7 @@ test('streams into pods', { skip: await lacking('kubectl', 'script', 'tar') }, a
     await until(() => /[#$] $/.test(shown), { timeoutMs: 10_000 })
     child.stdin.write('stty size; exit 6\r')
     await until(() => /^33 99\r?$/m.test(shown), { timeoutMs: 10_000 })
-    const code = await home.kubectl(
-      'wait',
-      '--for=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}=6',
-      '--timeout=10s',
-      'pod/shell',
-    )
-    assert.equal(code.code, 0, code.stderr)
+    await becomes(home, 'shell', '.status.containerStatuses[0].state.terminated.exitCode', '6')
   })
 
   await t.test('cp copies folders in and out', async () => {
