@@ -5,24 +5,39 @@ import { readLines } from '#lib'
 import { until } from '#lib/testing'
 import { app, cell, type Herd, migrate, missing, oneWay, settled, startHerd, withBadChild } from './herd.ts'
 
-/** Resolves when the status of a release says this: its phase, and how far the loading is. */
-async function reached(herd: Herd, release: string, wanted: RegExp): Promise<void> {
+/**
+ * Watches the status of a release: its phase, and how far the loading is. `begun` resolves once nothing can be missed any more,
+ * `seen` once it is as wanted; that fails when the release ends without.
+ */
+function watchFor(herd: Herd, release: string, wanted: RegExp): { begun: Promise<void>; seen: Promise<void> } {
   const columns = '{.metadata.name} {.status.phase} {.status.hot.state}{"\\n"}'
   const args = ['-n', app, 'get', 'releases.cuddle.dev', '-w', '-o', `jsonpath=${columns}`]
   const watching = spawn('kubectl', args, { env: herd.home.env, stdio: ['ignore', 'pipe', 'ignore'] })
-  try {
-    for await (const line of readLines(watching.stdout)) {
-      if (line.startsWith(`${release} `) && wanted.test(line)) return
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+  const follow = async () => {
+    const told: string[] = []
+    try {
+      for await (const line of readLines(watching.stdout)) {
+        begin()
+        if (!line.startsWith(`${release} `)) continue
+        if (wanted.test(line)) return
+        told.push(line)
+        if (/ (Succeeded|Failed) /.test(line)) break
+      }
+    } finally {
+      begin()
+      watching.kill()
     }
-  } finally {
-    watching.kill()
+    throw new Error(`${release} was never ${wanted}: ${told.join(', ')}`)
   }
+  return { begun, seen: follow() }
 }
 
 /** Pushes, kills control when the release has come so far, and waits for what becomes of it. */
 async function crashAt(herd: Herd, release: string, wanted: RegExp, files: Parameters<Herd['push']>[0]) {
   const { home } = herd
-  const seen = reached(herd, release, wanted)
+  const { begun, seen } = watchFor(herd, release, wanted)
+  await begun
   const pushing = herd.push(files)
   await seen
   const control = home.pid('control')
