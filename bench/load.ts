@@ -90,13 +90,16 @@ async function main(): Promise<void> {
     Promise.all(
       nodes.map((node) => node.callAll([...versions[0].keys()].map((name) => ['code', 'purge', [atom(name)]]))),
     )
+  // Pushes are seconds apart: what is done behind one is done before the next, whoever comes next.
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 500))
   const again = (load: () => Promise<number>) => async () => {
+    await pause()
     await load()
-    // Pushes are seconds apart: what is done behind one is done before the next.
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await pause()
     return load()
   }
   const clean = (load: () => Promise<number>) => async () => {
+    await pause()
     await purge()
     return load()
   }
